@@ -1,0 +1,1 @@
+"""edge-bench: what the toolkit measures of itself."""

@@ -1,0 +1,1 @@
+"""TOML descriptions of devices; one file each."""

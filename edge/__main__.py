@@ -1,0 +1,5 @@
+"""`python -m edge`, the same as `edge`."""
+
+from edge.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""Pictures from files: one, a folder with all below it, or a pattern. Every one counts."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from edge.errors import CameraError, ConfigError
+from edge.types import Clock, Frame
+
+INSTALL = "install it with `pip install opencv-python-headless`"
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
+"""What a folder is searched for."""
+
+log = logging.getLogger("edge")
+
+
+class Images:
+    """Decodes pictures in the order of their names; one that cannot be decoded is reported, skipped and counted."""
+
+    live = False
+
+    def __init__(self, paths: list[Path], clock: Clock) -> None:
+        self.skipped = 0
+        self.paths = paths
+        self._clock = clock
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield a frame a picture (BGR). Raises CameraError when not one could be decoded."""
+        shown = 0
+        for index, path in enumerate(self.paths):
+            captured = self._clock()
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if picture is None:
+                self.skipped += 1
+                if len(self.paths) > 1:
+                    log.warning("%s: cannot be decoded, so it is skipped", path)
+                continue
+            shown += 1
+            size = (picture.shape[1], picture.shape[0])
+            yield Frame(pixels=picture, index=index, captured_at_ns=captured, size=size, file=str(path))
+        if not shown:
+            what = str(self.paths[0]) if len(self.paths) == 1 else f"none of {len(self.paths)} pictures"
+            raise CameraError(f"{what}: cannot be decoded; give pictures that are whole (JPEG, PNG, BMP, WebP, TIFF)")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def open(*, path: str, clock: Clock = time.monotonic_ns) -> Images:
+    """Find the pictures of a file, a folder or a pattern. Raises ConfigError where there are none."""
+    found = _find(path)
+    if not found:
+        raise ConfigError(f"{path}: no pictures there; give a folder or pattern with {', '.join(sorted(PICTURES))} files")
+    return Images(found, clock)
+
+
+def _find(path: str) -> list[Path]:
+    place = Path(path)
+    if place.is_file():
+        return [place]
+    named = place.rglob("*") if place.is_dir() else (Path(name) for name in glob.glob(path, recursive=True))
+    return sorted(file for file in named if file.suffix.lower() in PICTURES and file.is_file())

@@ -1,0 +1,81 @@
+"""Video through FFmpeg: files, of which every frame counts, and RTSP or HTTP streams, of which the newest does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import msgspec
+
+from edge.errors import CameraError, ConfigError
+from edge.types import Clock, Frame
+
+INSTALL = "install it with `pip install opencv-python-headless`"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+
+SLACK = 2
+"""Frames that a whole file may have fewer than its header says, as some muxers count."""
+
+
+class Stream:
+    """An open video. Frames are BGR."""
+
+    skipped = 0
+
+    def __init__(self, capture: Any, url: str, live: bool, clock: Clock) -> None:
+        self.live = live
+        self._capture = capture
+        self._url = url
+        self._clock = clock
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames. Raises CameraError when a stream breaks off, or a file ends before its header says."""
+        index = 0
+        while True:
+            good, picture = self._capture.read()
+            if not good:
+                break
+            size = (picture.shape[1], picture.shape[0])
+            yield Frame(pixels=picture, index=index, captured_at_ns=self._clock(), size=size)
+            index += 1
+        if self.live:
+            raise CameraError(f"{self._url}: the stream broke off after {index} frames; check its sender and the network")
+        self._check_whole(index)
+
+    def _check_whole(self, count: int) -> None:
+        promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        # Matroska and others only estimate the count, from duration and rate: there a few are always off.
+        if 0 < promised < 1 << 30 and count < promised - max(SLACK, promised // 50):
+            raise CameraError(f"{self._url}: ended after {count} of {promised} frames; the file is cut off: copy it again")
+        if count == 0:
+            raise CameraError(f"{self._url}: not one frame could be decoded; give a video that FFmpeg can read")
+
+    def close(self) -> None:
+        """Give the file or the connection back."""
+        self._capture.release()
+
+
+def open(
+    *, url: str, open_timeout: Seconds = 5.0, read_timeout: Seconds = 5.0, clock: Clock = time.monotonic_ns
+) -> Stream:
+    """Open a video file or a stream. Raises CameraError where a stream, ConfigError where a file cannot be read.
+
+    open_timeout, read_timeout: seconds after which a silent sender counts as gone.
+    """
+    live = re.match(r"\w+://", url) is not None
+    if not live and not Path(url).is_file():
+        raise ConfigError(f"{url}: no such file; give the path of a video")
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout * 1000)]
+    limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout * 1000)]
+    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    if not capture.isOpened():
+        capture.release()
+        if live:
+            raise CameraError(f"{url}: no video came within {open_timeout:g} s; check the address, its sender and the network")
+        raise ConfigError(f"{url}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
+    return Stream(capture, url, live, clock)

@@ -1,0 +1,92 @@
+"""The command `edge`. One file a command; each is loaded only when it is called, so that the first answer comes soon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import click
+
+import edge
+from edge.errors import EdgeError, one_line
+
+COMMANDS = {
+    "eval": "Score a model on labelled pictures.",
+    "models": "List and describe the models that ship.",
+    "profiles": "List, show and check device profiles.",
+    "run": "Classify what a camera, a stream, a video or pictures show.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"edge.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(edge.__version__, message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere.")
+def cli(debug: bool) -> None:
+    """Int8 MobileNetV2 on Raspberry Pi, Coral and Jetson: from a camera to an answer."""
+
+
+def main() -> None:
+    """Run the command line: one line on stderr and an exit code for whatever goes wrong."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    # FFmpeg and OpenCV would put lines of their own beside our one; set before OpenCV is loaded.
+    if not debug:
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging.basicConfig(format="edge: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    sys.exit(run(arguments, debug))
+
+
+def run(arguments: list[str], debug: bool) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        code: Any = cli.main(arguments, prog_name="edge", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:
+        return _quietly()
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edge"
+        return _say(f"{one_line(error.format_message())} See `{where} --help`.", error.exit_code, debug)
+    except EdgeError as error:
+        return _say(one_line(error), error.exit_code, debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence of a command line
+        return _say(f"{type(error).__name__}: {one_line(error)}; a fault of edge: see more with --debug", 1, debug)
+
+
+def _say(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"edge: {message}", file=sys.stderr)
+    return code
+
+
+def _quietly() -> int:
+    # Whoever read us went away, which is no fault; Python would complain when it flushes stdout at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,108 @@
+"""What turns a frame into a result: preprocessing, interpreter and task, opened together by a profile."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from edge import adapters, models
+from edge.errors import AdapterError, ModelError
+from edge.models import ModelFile, graph
+from edge.preprocess import Preprocessor
+from edge.profile import DeviceProfile
+from edge.tasks.classify import Classify
+from edge.types import Array, Clock, Fit, Frame, Interpreter, Result, Timing
+
+log = logging.getLogger("edge")
+
+
+class Engine:
+    """One model on one device. `prepare` may run in another thread than `answer`."""
+
+    def __init__(
+        self, interpreter: Interpreter, preprocessor: Preprocessor, task: Classify, model: str, clock: Clock
+    ) -> None:
+        self.interpreter = interpreter
+        self.preprocessor = preprocessor
+        self.task = task
+        self.model = model
+        self.clock = clock
+
+    def prepare(self, frame: Frame, tensor: Array) -> int:
+        """Fill `tensor` from `frame`; returns the nanoseconds that took."""
+        started = self.clock()
+        self.preprocessor(frame, tensor)
+        return self.clock() - started
+
+    def answer(self, frame: Frame, tensor: Array, preprocess_ns: int) -> Result:
+        """Run the model on a prepared tensor and read its answer. Raises InferenceError."""
+        started = self.clock()
+        outputs = self.interpreter.infer(tensor)
+        inferred = self.clock()
+        answer = self.task(outputs)
+        finished = self.clock()
+        return Result(
+            frame=frame.index,
+            answer=answer,
+            captured_at_ns=frame.captured_at_ns,
+            finished_at_ns=finished,
+            timing=Timing(preprocess_ns, inferred - started, finished - inferred),
+            backend=self.interpreter.backend,
+        )
+
+    def close(self) -> None:
+        """Free the interpreter."""
+        self.interpreter.close()
+
+
+def open_engine(
+    profile: DeviceProfile,
+    *,
+    model: str | Path | None = None,
+    labels: str | Path | None = None,
+    fit: Fit | None = None,
+    threads: int | None = None,
+    top_k: int = 5,
+    threshold: float = 0.0,
+    clock: Clock = time.monotonic_ns,
+) -> Engine:
+    """Open the first interpreter of the profile that can run here.
+
+    What is not given comes from the profile, then from the model's card, then from the defaults. Raises ModelError
+    for a model that does not fit, AdapterError where no interpreter of the profile can run.
+    """
+    file = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
+    card = file.card
+    interpreter = _first_that_runs(profile, file, threads or profile.threads)
+    try:
+        return Engine(
+            interpreter,
+            Preprocessor(
+                interpreter.inputs[0], fit or profile.fit or (card and card.fit) or "squash", card.input if card else None
+            ),
+            Classify(interpreter.outputs[0], file.labels, top_k, threshold, graph.gives_probabilities(file.data)),
+            file.name,
+            clock,
+        )
+    except ModelError as error:
+        interpreter.close()
+        raise ModelError(f"model {file.path}: {error}") from error
+
+
+def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | None) -> Interpreter:
+    """Only a missing or broken library moves on to the next of the profile's order, and it is said why."""
+    reasons: list[str] = []
+    for adapter in profile.interpreters:
+        options = dict(adapter.options)
+        if threads is not None and "threads" not in options:
+            options["threads"] = threads
+        try:
+            found: Interpreter = adapters.open("interpreters", adapter.kind, file, **options)
+        except AdapterError as error:
+            reasons.append(str(error))
+            continue
+        for reason in reasons:
+            log.warning("%s runs instead, because %s", found.backend, reason)
+        return found
+    raise AdapterError("; ".join(reasons))

@@ -1,0 +1,64 @@
+"""Everything that can go wrong, as one small tree.
+
+    EdgeError                       exit code 1: it was right, and failed while it ran
+    |-- ConfigError    ValueError   exit code 2: what was asked for cannot be; mend the command or the file it names
+    |-- ModelError     ValueError   exit code 2: the model file, its labels or its card do not fit
+    |-- AdapterError   ImportError  exit code 1: the library behind an adapter is missing or broken
+    |-- CameraError    OSError      exit code 1: a camera is absent, busy, gone or silent
+    `-- InferenceError RuntimeError exit code 1: the interpreter failed on an input
+
+Each one also is the builtin that a Python programmer would catch. A message is one line: what happened, to which
+thing, and what to do about it.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+class EdgeError(Exception):
+    """The base of every error that the toolkit raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(EdgeError, ValueError):
+    """A command, a profile or a source that cannot be right."""
+
+    exit_code = 2
+
+
+class ModelError(EdgeError, ValueError):
+    """A model file, its labels or its card that cannot be used."""
+
+    exit_code = 2
+
+
+class AdapterError(EdgeError, ImportError):
+    """The library behind an adapter is not installed, or does not work here."""
+
+
+class CameraError(EdgeError, OSError):
+    """A camera or stream that is absent, busy, not permitted, silent or gone."""
+
+
+class InferenceError(EdgeError, RuntimeError):
+    """The interpreter failed while it ran."""
+
+
+def one_line(text: object) -> str:
+    """Fold `text` (often another library's message) into one line."""
+    return " ".join(str(text).split())
+
+
+def key_and_reason(error: Exception) -> tuple[str, str]:
+    """Take a msgspec validation error apart: the path of the key that is wrong, and why."""
+    found = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", one_line(error))
+    reason, path = (found[1], found[2] or "") if found else (str(error), "")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", reason)
+    if unknown:
+        return f"{path}.{unknown[1]}".lstrip("."), "unknown key"
+    if missing:
+        return f"{path}.{missing[1]}".lstrip("."), "this key is needed"
+    return path, reason

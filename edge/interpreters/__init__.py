@@ -1,0 +1,1 @@
+"""What runs a model: one file a kind, found by its name."""

@@ -1,0 +1,146 @@
+"""LiteRT on the processor: `ai-edge-litert`, or `tflite-runtime` 2.14 where that has no wheel (32-bit ARM)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from edge import probe
+from edge.errors import AdapterError, InferenceError, ModelError, one_line
+from edge.models import ModelFile, graph
+from edge.types import Array, TensorSpec
+
+INSTALL = "install it with `pip install ai-edge-litert` (on 32-bit ARM: `pip install tflite-runtime==2.14.0 'numpy<2'`)"
+
+MOST_THREADS = 4
+"""More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
+
+
+class LiteRT:
+    """One loaded model. Not for use by several threads at once."""
+
+    def __init__(self, interpreter: Any, backend: str, name: str) -> None:
+        self.backend = backend
+        self._name = name
+        self._interpreter = interpreter
+        ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
+        self.inputs = [_spec(detail) for detail in ins]
+        self.outputs = [_spec(detail) for detail in outs]
+        self._input = ins[0]["index"]
+        self._outputs = [detail["index"] for detail in outs]
+
+    def infer(self, tensor: Array) -> list[Array]:
+        """Run on one input tensor; the outputs are copies, in the model's order. Raises InferenceError."""
+        interpreter = self._interpreter
+        if interpreter is None:
+            raise InferenceError(f"{self._name}the interpreter was closed; open it again")
+        try:
+            interpreter.set_tensor(self._input, tensor)
+            interpreter.invoke()
+            return [interpreter.get_tensor(index) for index in self._outputs]
+        except (RuntimeError, ValueError) as error:
+            advice = "the model or its runtime is broken: fetch or export it again"
+            raise InferenceError(f"{self._name}it fails when it runs: {one_line(error)}; {advice}") from error
+
+    def close(self) -> None:
+        """Free the model."""
+        self._interpreter = None
+
+
+def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None) -> LiteRT:
+    """Load a model. threads: of the interpreter; None: the cores there are, at most four.
+
+    Raises ModelError where the file cannot be run on a processor, AdapterError where no runtime works here.
+    """
+    if graph.compiled_for_edgetpu(model.data):
+        advice = "give the model it was compiled from, or use a Coral profile"
+        raise ModelError(f"model {model.path}: compiled for the Edge TPU, which a processor cannot run; {advice}")
+    count = threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    if not model.trusted:
+        key = f"{model.sha256}-{_version()}"
+        probe.ensure("edge.interpreters.litert:trial", str(count), model.data, key, str(model.path))
+    return construct(model.data, count, f"model {model.path}: ")
+
+
+def trial(data: bytes, threads: str) -> None:
+    """Load a model and run it twice, on the lowest and on mixed values; what a child process does with a stranger."""
+    loaded = construct(data, int(threads), "")
+    for values in (np.zeros, np.ones):
+        loaded.infer(values(loaded.inputs[0].shape, loaded.inputs[0].dtype))
+
+
+def construct(data: bytes, threads: int, name: str) -> LiteRT:
+    """Load with the first runtime that can build an interpreter at all; `name` begins the messages of errors.
+
+    Importing proves nothing: tflite-runtime imports beside NumPy 2, and fails only when it is used.
+    """
+    broken = []
+    for backend, runtime in (("litert-cpu", _ai_edge_litert), ("tflite-cpu", _tflite_runtime)):
+        try:
+            with _quiet():
+                interpreter = runtime()(model_content=data, num_threads=threads)
+                interpreter.allocate_tensors()
+            return LiteRT(interpreter, backend, name)
+        except (ValueError, RuntimeError) as error:
+            advice = "it is damaged, or made for another runtime: fetch or export it again"
+            raise ModelError(f"{name}LiteRT cannot load it: {one_line(error)}; {advice}") from error
+        except (ImportError, AttributeError, SystemError, TypeError) as error:
+            broken.append(f"{backend}: {one_line(error)}")
+    raise AdapterError(f"no LiteRT runtime works here ({'; '.join(broken)}); {INSTALL}")
+
+
+def _ai_edge_litert() -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _tflite_runtime() -> Any:
+    from tflite_runtime.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    for package in ("ai-edge-litert", "tflite-runtime"):
+        with contextlib.suppress(PackageNotFoundError):
+            return f"{package}-{version(package)}"
+    return "none"
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(n) for n in detail["shape"])
+    return TensorSpec(
+        name=detail["name"], shape=shape, dtype=np.dtype(detail["dtype"]), scale=float(scale), zero_point=int(zero_point)
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what the runtime's C++ prints to stderr while it loads, and pass on all but its INFO lines."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # started without a stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            for line in said.read().decode("utf-8", "replace").splitlines():
+                if not line.startswith("INFO:"):
+                    print(line, file=sys.stderr)

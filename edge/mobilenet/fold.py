@@ -1,0 +1,74 @@
+"""Fold batch normalisation, and the normalisation of the input, into the convolutions before and after them.
+
+All of it works on parameters by name, as NumPy arrays, so it needs no framework. Method: Jacob et al., "Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = Mapping[str, NDArray[Any]]
+
+EPSILON = 1e-5
+"""Added to the variance under the root, PyTorch's default: what the official weights were trained with."""
+
+INPUT_MEAN = 128.0
+"""The deployed network takes ``(pixel - INPUT_MEAN) / INPUT_STD``: as int8, ``pixel - 128`` and nothing else."""
+
+INPUT_STD = 127.5
+
+MEAN = (0.485, 0.456, 0.406)
+"""Mean of the training pictures, red, green, blue, pixels 0 to 1 (torchvision's documentation of these weights)."""
+
+STD = (0.229, 0.224, 0.225)
+"""Standard deviation of the same."""
+
+
+def norm_of(convolution: str) -> str:
+    """The batch normalisation after ``convolution``: the name with its last number one higher."""
+    stem, _, number = convolution.rpartition(".")
+    return f"{stem}.{int(number) + 1}"
+
+
+def merge_norm(arrays: Arrays, convolution: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight (outputs, inputs / groups, kernel, kernel) and bias (outputs,) of ``convolution`` with its norm merged in."""
+    norm = norm_of(convolution)
+    variance = arrays[f"{norm}.running_var"].astype(np.float64)
+    scale = arrays[f"{norm}.weight"] / np.sqrt(variance + EPSILON)
+    weight = arrays[f"{convolution}.weight"] * scale[:, None, None, None]
+    return weight, arrays[f"{norm}.bias"] - arrays[f"{norm}.running_mean"] * scale
+
+
+def convolutions(arrays: Arrays) -> list[str]:
+    """Names of the convolutions, in the network's order: whatever has a four-dimensional weight."""
+    return [name.removesuffix(".weight") for name, array in arrays.items() if array.ndim == 4]
+
+
+def fold_norms(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    """The parameters of the same network without batch normalisation, by the names of ``MobileNetV2(folded=True)``."""
+    folded: dict[str, NDArray[np.float32]] = {}
+    for name in convolutions(arrays):
+        weight, bias = merge_norm(arrays, name)
+        folded |= {f"{name}.weight": weight.astype(np.float32), f"{name}.bias": bias.astype(np.float32)}
+    return folded | {name: arrays[name].astype(np.float32) for name in ("classifier.1.weight", "classifier.1.bias")}
+
+
+def fold_input(
+    arrays: Arrays, mean: Sequence[float] = MEAN, std: Sequence[float] = STD, first: str = "features.0.0"
+) -> dict[str, NDArray[np.float32]]:
+    """The parameters for an input of ``(pixel - INPUT_MEAN) / INPUT_STD`` in place of ``(pixel / 255 - mean) / std``.
+
+    Exact inside the picture. On the zero padding it means grey 128 and not the mean colour (124, 116, 104); that touches
+    the outermost row and column, and accuracy does not change (measured, see the card).
+    """
+    weight = arrays[f"{first}.weight"].astype(np.float64)
+    gain = INPUT_STD / (255.0 * np.asarray(std))
+    shift = (INPUT_MEAN / 255.0 - np.asarray(mean)) / np.asarray(std)
+    bias = arrays[f"{first}.bias"] + np.einsum("oihw,i->o", weight, shift)
+    changed = {f"{first}.weight": weight * gain[None, :, None, None], f"{first}.bias": bias}
+    return dict(arrays) | {name: array.astype(np.float32) for name, array in changed.items()}

@@ -1,0 +1,83 @@
+"""Models as files: found by name or path, read once, with their labels and their card."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from edge.errors import ModelError
+from edge.models import card as cards
+from edge.models import graph
+from edge.models import labels as label_files
+from edge.models.card import Card
+
+DEFAULT = "mobilenet_v2_1.0_224_int8"
+FOLDER = Path(__file__).with_name("default")
+MOST_BYTES = 1 << 30
+
+__all__ = ["DEFAULT", "ModelFile", "load", "shipped"]
+
+
+class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that was read, and what is known of it before it runs.
+
+    name: as it stands in records. data: the whole file. sha256: of `data`, in hexadecimal. labels: one a class, or
+    None. card: None where there is none. trusted: it ships with the package, so it needs no probe.
+    """
+
+    name: str
+    path: Path
+    data: bytes
+    sha256: str
+    labels: tuple[str, ...] | None
+    card: Card | None
+    trusted: bool
+
+
+def shipped() -> dict[str, Path]:
+    """The models that ship inside the package, by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.tflite"))}
+
+
+def load(model: str | Path | None = None, labels: str | Path | None = None) -> ModelFile:
+    """Read a model by name or path (None: the default model), with `labels` from a file or from inside the model.
+
+    Raises ModelError where a file is missing, is no .tflite, or differs from what its card says.
+    """
+    path = _find(DEFAULT if model is None else model)
+    data = _read(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    beside = cards.path_beside(path)
+    card = cards.read(beside) if beside.is_file() else None
+    if card and card.sha256 and card.sha256 != sha256:
+        raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
+    names = label_files.embedded(data) if labels is None else label_files.read(Path(labels))
+    trusted = path.parent == FOLDER and card is not None and card.sha256 == sha256
+    return ModelFile(name=path.stem, path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted)
+
+
+def _find(model: str | Path) -> Path:
+    path = Path(model)
+    if path.exists():
+        return path
+    known = shipped()
+    if str(model) in known:
+        return known[str(model)]
+    raise ModelError(f"model {model}: no such file; give the path of a .tflite file, or one of: {', '.join(known)}")
+
+
+def _read(path: Path) -> bytes:
+    advice = "give an int8, uint8 or float32 .tflite file"
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ModelError(f"model {path}: larger than 1 GiB; {advice}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: {error.strerror}; {advice}") from error
+    if not data:
+        raise ModelError(f"model {path}: the file is empty; copy it again")
+    if not graph.is_tflite(data):
+        raise ModelError(f"model {path}: not a TensorFlow Lite model; {advice}")
+    return data

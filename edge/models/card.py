@@ -1,0 +1,65 @@
+"""A model's card: what it is, what it was made from, how good it is, and how to make it again. TOML beside the model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from edge.errors import ModelError
+from edge.types import Fit
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How pixels become the model's real input, per channel (RGB): real = (pixel - mean) / std."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Scores (0 to 1) on `images` pictures of `data` that were not used to make the model."""
+
+    data: str
+    images: int
+    top1: float
+    top5: float
+    float_top1: float
+    float_top5: float
+    date: str
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands in the TOML file beside a model, under the same name. Only the name must; unknown is None."""
+
+    name: str
+    task: str = "classify"
+    sha256: str | None = None
+    classes: int | None = None
+    fit: Fit | None = None
+    license: str | None = None
+    source: str | None = None
+    made_by: str | None = None
+    input: Input | None = None
+    accuracy: Accuracy | None = None
+
+
+def path_beside(model: Path) -> Path:
+    """Where the card of `model` is looked for."""
+    return model.with_suffix(".toml")
+
+
+def read(path: Path) -> Card:
+    """Read a card; raises ModelError, which names the key, where it does not fit."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Card)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not a model card: {error}; mend it, or move it away to run without a card") from error
+
+
+def save(card: Card, path: Path) -> None:
+    """Write a card, whole or not at all. Needs the `train` extra (tomli-w)."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(msgspec.toml.encode(card))
+    os.replace(temporary, path)

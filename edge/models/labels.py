@@ -1,0 +1,41 @@
+"""Class names: from a text file, or from the zip that a .tflite with metadata also is."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+from edge.errors import ModelError
+
+MOST_BYTES = 4 << 20
+"""A label file larger than this is none; a zip in an untrusted model may unpack to anything."""
+
+
+def read(path: Path) -> tuple[str, ...]:
+    """The labels of a text file, one a line. Raises ModelError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"labels {path}: {error.strerror}; give a text file with one label a line") from error
+    if len(data) > MOST_BYTES or b"\0" in data:
+        raise ModelError(f"labels {path}: not a list of labels; give a text file with one label a line")
+    return split(data)
+
+
+def embedded(model: bytes) -> tuple[str, ...] | None:
+    """The labels inside a .tflite; None where it has none that can be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            texts = [i for i in archive.infolist() if i.filename.endswith(".txt") and i.file_size <= MOST_BYTES]
+            return split(archive.open(texts[0]).read(MOST_BYTES)) if texts else None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+        return None
+
+
+def split(data: bytes) -> tuple[str, ...]:
+    """Text to labels: blank lines at the end do not count, blank lines between are classes without a name."""
+    lines = data.decode("utf-8-sig", "replace").rstrip().splitlines()
+    return tuple(line.strip() for line in lines)

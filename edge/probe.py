@@ -1,0 +1,81 @@
+"""Try an untrusted model in a child process first.
+
+A .tflite file is a program for a runtime written in C++: a damaged or hostile one can crash or hang it, which no
+`except` catches. So a model that does not ship with the package is loaded and run once where that may happen, under
+limits of time and memory. A model that passed is remembered by its hash and the runtime's version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from edge.errors import EdgeError, InferenceError, ModelError, one_line
+
+LIMIT_S = 60
+LIMIT_BYTES = 4 << 30
+
+CHILD = "import sys; sys.path[:] = {path!r}; from edge.probe import child; sys.exit(child({target!r}, {argument!r}))"
+
+
+def ensure(target: str, argument: str, data: bytes, key: str, name: str) -> None:
+    """Run `target` ("module:function") on (data, argument) in a child; return only if it did so without harm.
+
+    key: what identifies data and runtime, so that a second call costs nothing. name: the model, for the message.
+    Raises ModelError or InferenceError.
+    """
+    passed = _remembered(key)
+    if passed is not None and passed.exists():
+        return
+    code = CHILD.format(path=sys.path, target=target, argument=argument)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired as error:
+        advice = "it is damaged, or far too large for this board"
+        raise ModelError(f"model {name}: no answer within {LIMIT_S} s when it was tried; {advice}") from error
+    if done.returncode != 0:
+        raise _reason(done, name)
+    if passed is not None:
+        with contextlib.suppress(OSError):  # a read-only home only means that the next start probes again
+            passed.parent.mkdir(parents=True, exist_ok=True)
+            passed.touch()
+
+
+def _reason(done: subprocess.CompletedProcess[bytes], name: str) -> EdgeError:
+    kinds: dict[int, type[EdgeError]] = {ModelError.exit_code: ModelError, InferenceError.exit_code: InferenceError}
+    said = one_line(done.stdout.decode("utf-8", "replace"))
+    if done.returncode in kinds and said:
+        return kinds[done.returncode](f"model {name}: {said}")
+    how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
+    return ModelError(f"model {name}: it crashes the runtime ({how}); the file is damaged: fetch or export it again")
+
+
+def _remembered(key: str) -> Path | None:
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a service user without a home
+        return None
+    return Path(home) / "edgekit" / "probed" / key
+
+
+def child(target: str, argument: str) -> int:
+    """What the child process does; returns its exit code, and says on standard output what is wrong."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+    module, function = target.split(":")
+    try:
+        getattr(import_module(module), function)(sys.stdin.buffer.read(), argument)
+    except EdgeError as error:
+        print(error)
+        return error.exit_code
+    except MemoryError:
+        print("it asks for more memory than there is; it is damaged, or far too large")
+        return ModelError.exit_code
+    return 0

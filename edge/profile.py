@@ -1,0 +1,111 @@
+"""Device profiles: TOML in, a checked value out. Everything is checked before anything is opened.
+
+    name = "cpu"
+    threads = 2
+
+    [camera]              # optional: without it the first camera there is
+    kind = "v4l2"
+    device = "/dev/video0"
+
+    [[interpreter]]       # in order of preference; what is not listed is never used
+    kind = "litert"
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from edge import adapters
+from edge.adapters import Adapter
+from edge.errors import ConfigError, key_and_reason, one_line
+from edge.types import Fit
+
+DEFAULT = "cpu"
+
+
+class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A profile as it is written."""
+
+    name: str
+    interpreter: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+    description: str = ""
+    model: str | None = None
+    labels: str | None = None
+    fit: Fit | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    camera: Annotated[dict[str, Any], msgspec.Meta(min_length=1)] | None = None
+
+
+class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device is made of. `interpreters` are in order of preference; None means: not said."""
+
+    name: str
+    description: str
+    interpreters: tuple[Adapter, ...]
+    camera: Adapter | None
+    model: str | None
+    labels: str | None
+    fit: Fit | None
+    threads: int | None
+
+
+def folder() -> Path:
+    """Where the profiles that ship lie."""
+    import edge.device_profiles
+
+    return Path(edge.device_profiles.__path__[0])
+
+
+def shipped() -> dict[str, Path]:
+    """The profiles that ship, by name."""
+    return {path.stem: path for path in sorted(folder().glob("*.toml"))}
+
+
+def load(profile: str | Path = DEFAULT) -> DeviceProfile:
+    """Read and check a profile by the name of a shipped one or by path.
+
+    Raises ConfigError, with the path of the key that is wrong.
+    """
+    known = shipped()
+    path = known.get(str(profile), Path(profile))
+    if not path.is_file():
+        raise ConfigError(f"profile {profile}: no such profile or file; shipped are: {', '.join(known)}")
+    return parse(path.read_bytes(), str(profile))
+
+
+def parse(data: bytes, where: str) -> DeviceProfile:
+    """Check the text of a profile; `where` names it in errors. Raises ConfigError."""
+    try:
+        written = msgspec.toml.decode(data, type=Written)
+    except msgspec.ValidationError as error:
+        key, reason = key_and_reason(error)
+        known = ", ".join(Written.__struct_fields__)
+        raise ConfigError(f"profile {where}: {key}: {reason}; a profile takes: {known}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"profile {where}: not TOML: {one_line(error)}; mend that line") from error
+    interpreters = enumerate(written.interpreter)
+    return DeviceProfile(
+        name=written.name,
+        description=written.description,
+        interpreters=tuple(_adapter("interpreters", t, f"profile {where}: interpreter[{i}].") for i, t in interpreters),
+        camera=written.camera and _adapter("cameras", written.camera, f"profile {where}: camera."),
+        model=written.model,
+        labels=written.labels,
+        fit=written.fit,
+        threads=written.threads,
+    )
+
+
+def _adapter(family: str, table: dict[str, Any], where: str) -> Adapter:
+    kind = table.get("kind")
+    if not isinstance(kind, str):
+        raise ConfigError(f"{where}kind: a name is needed, one of: {', '.join(adapters.kinds(family))}")
+    try:
+        adapters.find(family, kind)
+    except ConfigError as error:
+        raise ConfigError(f"{where}kind: {error}") from error
+    options = {key: value for key, value in table.items() if key != "kind"}
+    return Adapter(kind, adapters.check(family, kind, options, where))

@@ -1,0 +1,48 @@
+"""Between the loop and a sink: a bounded queue and a thread, so that a slow sink never stalls inference."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+from edge.channel import Channel
+from edge.types import Frame, Result, Sink
+
+CAPACITY = 64
+
+
+class Outlet:
+    """Feeds one sink. lossless: a full queue makes the loop wait; else the oldest result goes, and is counted."""
+
+    def __init__(self, sink: Sink, *, lossless: bool) -> None:
+        self._sink = sink
+        self._lossless = lossless
+        self._queue: Channel[tuple[Frame, Result]] = Channel(CAPACITY, lossless=lossless)
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._work, name="edge-sink", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Results that the sink was too slow for."""
+        return self._queue.dropped
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Hand a result over. Raises the error that ended the sink."""
+        if not self._queue.put((frame, result)) and self._error is not None:
+            raise self._error
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Let the sink finish what is queued; a lossy one at most so long. Raises the error that ended it."""
+        self._queue.close()
+        self._thread.join(None if self._lossless else timeout_s)
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            for frame, result in self._queue:
+                self._sink.write(frame, result)
+            self._sink.close()
+        except BaseException as error:  # noqa: BLE001 - handed to the loop's thread, which raises it
+            self._error = error
+            self._queue.abandon()

@@ -1,0 +1,98 @@
+"""The terminal: a view that stays in place, or plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from edge.types import Frame, Result
+
+WINDOW = 60
+"""Results that the figures of the view are of."""
+
+REFRESH_S = 1 / 15
+
+
+class PlainLines:
+    """A line a result, for pipes and logs."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Print one line. Raises BrokenPipeError when nobody reads any more."""
+        self._out.write(line(frame, result) + "\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        """The stream belongs to whoever gave it."""
+
+
+def line(frame: Frame, result: Result) -> str:
+    """One result as a line of text."""
+    answer = ", ".join(f"{c.label} {c.score:.2f}" for c in result.answer) or "nothing above the threshold"
+    where = frame.file or f"frame {frame.index}"
+    return f"{where}: {answer} ({result.timing.inference / 1e6:.1f} ms, {result.backend})"
+
+
+class View:
+    """Top labels with bars, and figures over the last results. dropped: asks the loop for its count."""
+
+    def __init__(self, source: str, model: str, dropped: Callable[[], int], console: Console | None = None) -> None:
+        self._title = f"{source} · {model}"
+        self._dropped = dropped
+        self._results: deque[Result] = deque(maxlen=WINDOW)
+        self._shown_at = 0.0
+        self._live = Live(console=console, auto_refresh=False)
+        self._live.start()
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Take a result; the picture changes at most 15 times a second."""
+        self._results.append(result)
+        if time.monotonic() - self._shown_at >= REFRESH_S:
+            self._shown_at = time.monotonic()
+            self._show(frame)
+
+    def _show(self, frame: Frame) -> None:
+        self._live.update(render(self._title, frame, list(self._results), self._dropped()), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last picture standing and give the terminal back."""
+        self._live.stop()
+
+
+def render(title: str, frame: Frame, results: list[Result], dropped: int) -> RenderableType:
+    """The view of the last of `results`, with figures over all of them."""
+    last = results[-1]
+    bars = Table.grid(padding=(0, 1), expand=True)
+    bars.add_column(ratio=3, no_wrap=True)
+    bars.add_column(ratio=4)
+    bars.add_column(justify="right", width=6)
+    for c in last.answer:
+        bar = ProgressBar(total=1.0, completed=c.score, complete_style="green", finished_style="green")
+        bars.add_row(c.label, bar, f"{c.score:.1%}")
+    if not last.answer:
+        bars.add_row("nothing above the threshold", "", "")
+    where = f"frame {frame.index}" if frame.file is None else f"frame {frame.index}  {frame.file}"
+    body = Group(Text(where, style="dim", no_wrap=True, overflow="ellipsis"), bars, Text(figures(results, dropped)))
+    return Panel(body, title=title, subtitle=last.backend, border_style="cyan")
+
+
+def figures(results: list[Result], dropped: int) -> str:
+    """Frames a second, latency, age and drops, in one line."""
+    span = (results[-1].finished_at_ns - results[0].finished_at_ns) / 1e9
+    fps = f"{(len(results) - 1) / span:.1f}" if span > 0 else "–"
+    inference = median(r.timing.inference for r in results) / 1e6
+    whole = median(r.timing.preprocess + r.timing.inference + r.timing.postprocess for r in results) / 1e6
+    age = median(r.age_ms for r in results)
+    return f"{fps} FPS   latency {whole:.1f} ms (inference {inference:.1f})   age {age:.1f} ms   dropped {dropped}"

@@ -1,0 +1,59 @@
+"""The source grammar: one way to name a camera, a stream, a video or pictures, for all commands."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+
+import cv2
+
+from edge.adapters import Adapter
+from edge.cameras.images import PICTURES
+from edge.errors import ConfigError
+
+GRAMMAR = (
+    "give camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, "
+    "a pattern such as '*.jpg', or sample:"
+)
+
+
+def parse(source: str) -> Adapter:
+    """The camera adapter that a source names. Raises ConfigError for one that nobody understands."""
+    if not source:
+        raise ConfigError(f"the source is empty; {GRAMMAR}")
+    numbered = re.fullmatch(r"camera:(\d+)", source)
+    if numbered:
+        return Adapter("v4l2", {"device": f"/dev/video{numbered[1]}"})
+    if source.startswith("v4l2://"):
+        return Adapter("v4l2", {"device": source.removeprefix("v4l2://")})
+    if source.startswith("/dev/"):
+        return Adapter("v4l2", {"device": source})
+    if re.match(r"(rtsps?|https?)://[^/\s]", source):
+        return Adapter("stream", {"url": source})
+    if source == "sample:":
+        return Adapter("sample")
+    if source.startswith("scripted:"):
+        steps = source.removeprefix("scripted:").split(";")
+        return Adapter("scripted", {"script": [step.strip() for step in steps if step.strip()]})
+    return _files(source)
+
+
+def _files(source: str) -> Adapter:
+    path = Path(source)
+    if path.is_dir() or (not path.exists() and glob.has_magic(source)):
+        return Adapter("images", {"path": source})
+    if path.is_file():
+        picture = path.suffix.lower() in PICTURES or cv2.haveImageReader(source)
+        return Adapter("images", {"path": source}) if picture else Adapter("stream", {"url": source})
+    if re.match(r"[A-Za-z][\w.+-]*:", source) or path.exists():
+        raise ConfigError(f"source {source}: nobody here understands it; {GRAMMAR}")
+    raise ConfigError(f"source {source}: no such file or folder; {GRAMMAR}")
+
+
+def default() -> str:
+    """The first camera there is, else the photographs that ship."""
+    from edge.cameras import v4l2
+
+    found = v4l2.devices()
+    return f"v4l2://{found[0]}" if found else "sample:"

@@ -1,0 +1,1 @@
+"""Output tensors to answers: one file a task."""

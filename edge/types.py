@@ -1,0 +1,152 @@
+"""The values and protocols of the toolkit: read this page and you know its parts.
+
+A `Camera` yields `Frame`s; an `Interpreter` turns a tensor into tensors, each told by its `TensorSpec`; a task turns
+those into an answer; frame, answer and times make a `Result`; a `Sink` takes results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""An array whose shape and dtype the text beside it tells."""
+
+Clock = Callable[[], int]
+"""Returns nanoseconds that never run backwards, as `time.monotonic_ns` does."""
+
+PixelFormat = Literal["BGR", "RGB", "MJPG"]
+Fit = Literal["squash", "crop", "letterbox"]
+
+FITS: tuple[Fit, ...] = ("squash", "crop", "letterbox")
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture from a camera.
+
+    pixels: H x W x 3 uint8 in the order that `pixel_format` names; for "MJPG" the bytes of one JPEG, 1-D uint8,
+        which are decoded only when the frame is really used.
+    index: the number of the frame in its source, from 0; gaps are frames that were dropped.
+    captured_at_ns: nanoseconds of `time.monotonic_ns`, from the sensor where it tells.
+    size: width and height in pixels.
+    file: which picture of a source that holds several.
+    """
+
+    pixels: Array
+    index: int
+    captured_at_ns: int
+    size: tuple[int, int]
+    pixel_format: PixelFormat = "BGR"
+    file: str | None = None
+
+
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model says of one of its tensors: real = scale * (tensor - zero_point); scale 0 means not quantised."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float = 0.0
+    zero_point: int = 0
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the tensor holds integers that stand for real numbers."""
+        return self.scale != 0.0
+
+    def quantize(self, real: Array | float) -> Array:
+        """Real numbers of any shape to this tensor's dtype, rounded to the nearest and saturated."""
+        values = np.asarray(real, np.float64)
+        if not self.quantised:
+            return values.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        return np.clip(np.rint(values / self.scale + self.zero_point), limits.min, limits.max).astype(self.dtype)
+
+    def dequantize(self, tensor: Array) -> NDArray[np.float32]:
+        """A tensor of any shape, in this tensor's dtype, to real numbers (float32)."""
+        if not self.quantised:
+            return tensor.astype(np.float32)
+        return (tensor.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+
+
+class Classification(NamedTuple):
+    """One class of an answer; `score` is its probability, 0 to 1."""
+
+    label: str
+    index: int
+    score: float
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Nanoseconds that each stage of one frame took, on one monotonic clock."""
+
+    preprocess: int
+    inference: int
+    postprocess: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one frame: classes in falling order of score, when it was seen and said, and what ran it."""
+
+    frame: int
+    answer: tuple[Classification, ...]
+    captured_at_ns: int
+    finished_at_ns: int
+    timing: Timing
+    backend: str
+
+    @property
+    def age_ms(self) -> float:
+        """Milliseconds from the capture of the frame to its answer."""
+        return (self.finished_at_ns - self.captured_at_ns) / 1e6
+
+
+class Camera(Protocol):
+    """A source of frames. Iterating yields them until the source ends; waits inside are bounded where they can be."""
+
+    live: bool
+    """True: the newest frame wins and old ones may be dropped. False: every frame counts."""
+    skipped: int
+    """Pictures of the source that could not be decoded, so far."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames; raise CameraError when the source fails."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back; calling it again is harmless."""
+        ...
+
+
+class Interpreter(Protocol):
+    """A loaded model on some hardware."""
+
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
+    backend: str
+    """What really runs it, for example "litert-cpu"."""
+
+    def infer(self, tensor: Array) -> list[Array]:
+        """Run on one input tensor of exactly `inputs[0]`; returns the outputs. Raises InferenceError."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and device back; calling it again is harmless."""
+        ...
+
+
+class Sink(Protocol):
+    """A place for results. It runs in a thread of its own, so that a slow one never stalls inference."""
+
+    def write(self, frame: Frame, result: Result) -> None:
+        """Take one result."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        ...
+
