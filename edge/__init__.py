@@ -1,13 +1,13 @@
 """edgekit: int8 MobileNetV2 on Raspberry Pi, Coral and Jetson, from a camera to an answer.
 
-    import edge
+import edge
 
-    classify = edge.Classifier()
-    print(classify(image).answer)               # image: H x W x 3 uint8, RGB
+classify = edge.Classifier()
+print(classify(image).answer)               # image: H x W x 3 uint8, RGB
 
-    with edge.open_pipeline(source="camera:0") as pipeline:
-        for result in pipeline:
-            print(result.answer[0].label)
+with edge.open_pipeline(source="camera:0") as pipeline:
+    for result in pipeline:
+        print(result.answer[0].label)
 """
 
 from __future__ import annotations

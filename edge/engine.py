@@ -79,9 +79,13 @@ def open_engine(
         return Engine(
             interpreter,
             Preprocessor(
-                interpreter.inputs[0], fit or profile.fit or (card and card.fit) or "squash", card.input if card else None
+                interpreter.inputs[0],
+                fit or profile.fit or (card and card.fit) or "squash",
+                card.input if card else None,
             ),
-            Classify(interpreter.outputs[0], file.labels, top_k, threshold, graph.gives_probabilities(file.data)),
+            Classify(
+                interpreter.outputs[0], file.labels, top_k, threshold, lambda: graph.gives_probabilities(file.data)
+            ),
             file.name,
             clock,
         )

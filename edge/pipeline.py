@@ -8,7 +8,6 @@ it; the next frame is prepared just before the running inference is expected to 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Iterator
@@ -17,13 +16,15 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any
 
-from edge import adapters, profile as profiles, source as sources
+from edge import adapters
+from edge import profile as profiles
+from edge import source as sources
 from edge.adapters import Adapter
 from edge.channel import Channel
 from edge.engine import Engine, open_engine
-from edge.errors import CameraError, EdgeError
+from edge.errors import CameraError
 from edge.profile import DeviceProfile
-from edge.types import Array, Camera, Clock, Fit, Frame, Result
+from edge.types import Array, Camera, Clock, Frame, Result
 
 log = logging.getLogger("edge")
 
@@ -92,7 +93,7 @@ class Pipeline:
         for thread in self._threads:
             thread.join(JOIN_S)
         if any(thread.is_alive() for thread in self._threads):
-            log.warning("%s hangs in its driver; it is left to the end of the process", self.source)
+            log.info("%s hangs in its driver; it is left to the end of the process", self.source)
         else:
             self.camera.close()
         self.engine.close()
@@ -126,13 +127,24 @@ class Pipeline:
                 tensor = self._free.get()
                 if self.camera.live:
                     self._wanted.wait(self._lead_s)
-                frame = self._frames.get()
-                taken = self.engine.prepare(frame, tensor)
+                ready = self._fill(tensor)
                 self._wanted.clear()
-                if not self._ready.put((frame, tensor, taken)):
+                if not self._ready.put(ready):
                     return
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             self._ready.close(None if isinstance(error, EOFError) else error)
+
+    def _fill(self, tensor: Array) -> Ready:
+        """Prepare the next frame that can be: one that a camera garbled on its cable is skipped, and counted."""
+        while True:
+            frame = self._frames.get()
+            try:
+                return frame, tensor, self.engine.prepare(frame, tensor)
+            except CameraError as error:
+                if not self.camera.live:
+                    raise
+                self.camera.skipped += 1
+                log.info("%s", error)
 
 
 def open_pipeline(
@@ -145,8 +157,8 @@ def open_pipeline(
 ) -> Pipeline:
     """Open what a profile names: the camera (or `source`, in the grammar of the command line) and the model.
 
-    engine_options: model, labels, fit, threads, top_k, threshold, as `open_engine` takes them. Profile, source and model
-    are all checked before anything is opened. Raises the errors of `edge.errors`.
+    engine_options: model, labels, fit, threads, top_k, threshold, as `open_engine` takes them. Profile, source and
+    model are checked before the camera is opened. Raises the errors of `edge.errors`.
     """
     if not isinstance(profile, DeviceProfile):
         profile = profiles.load(profile)

@@ -9,6 +9,8 @@
 
     [[interpreter]]       # in order of preference; what is not listed is never used
     kind = "litert"
+
+What is not said there is found out, or comes from the model's card.
 """
 
 from __future__ import annotations
@@ -86,12 +88,12 @@ def parse(data: bytes, where: str) -> DeviceProfile:
         raise ConfigError(f"profile {where}: {key}: {reason}; a profile takes: {known}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"profile {where}: not TOML: {one_line(error)}; mend that line") from error
-    interpreters = enumerate(written.interpreter)
+    camera, interpreters = written.camera, enumerate(written.interpreter)
     return DeviceProfile(
         name=written.name,
         description=written.description,
         interpreters=tuple(_adapter("interpreters", t, f"profile {where}: interpreter[{i}].") for i, t in interpreters),
-        camera=written.camera and _adapter("cameras", written.camera, f"profile {where}: camera."),
+        camera=None if camera is None else _adapter("cameras", camera, f"profile {where}: camera."),
         model=written.model,
         labels=written.labels,
         fit=written.fit,

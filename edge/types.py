@@ -70,14 +70,15 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
         """A tensor of any shape, in this tensor's dtype, to real numbers (float32)."""
         if not self.quantised:
             return tensor.astype(np.float32)
-        return (tensor.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        real: NDArray[np.float32] = (tensor.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        return real
 
 
 class Classification(NamedTuple):
     """One class of an answer; `score` is its probability, 0 to 1."""
 
     label: str
-    index: int
+    index: int  # type: ignore[assignment]  # a class has an index; that tuples can be searched is of no use here
     score: float
 
 
@@ -149,4 +150,3 @@ class Sink(Protocol):
     def close(self) -> None:
         """Finish what was begun."""
         ...
-

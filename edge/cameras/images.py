@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from edge.errors import CameraError, ConfigError
-from edge.types import Clock, Frame
+from edge.types import Array, Clock, Frame
 
 INSTALL = "install it with `pip install opencv-python-headless`"
 
@@ -36,7 +37,7 @@ class Images:
         shown = 0
         for index, path in enumerate(self.paths):
             captured = self._clock()
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            picture = decode(path)
             if picture is None:
                 self.skipped += 1
                 if len(self.paths) > 1:
@@ -53,11 +54,34 @@ class Images:
         """Nothing is held open."""
 
 
+def decode(path: Path) -> Array | None:
+    """The picture in a file, upright, H x W x 3 uint8 BGR; None where it is not whole."""
+    try:
+        data = path.read_bytes()
+        if not data or not _goes_to_its_end(data):
+            return None
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+
+
+def _goes_to_its_end(data: bytes) -> bool:
+    """False for a JPEG without its end: OpenCV before version 5 fills what is missing with grey, and says nothing."""
+    if not data.startswith(b"\xff\xd8"):
+        return True
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at : at + 2] != b"\xff\xda":  # the header, with its thumbnails
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) > 0
+
+
 def open(*, path: str, clock: Clock = time.monotonic_ns) -> Images:
     """Find the pictures of a file, a folder or a pattern. Raises ConfigError where there are none."""
     found = _find(path)
     if not found:
-        raise ConfigError(f"{path}: no pictures there; give a folder or pattern with {', '.join(sorted(PICTURES))} files")
+        raise ConfigError(
+            f"{path}: no pictures there; give a folder or pattern with {', '.join(sorted(PICTURES))} files"
+        )
     return Images(found, clock)
 
 
@@ -65,5 +89,6 @@ def _find(path: str) -> list[Path]:
     place = Path(path)
     if place.is_file():
         return [place]
-    named = place.rglob("*") if place.is_dir() else (Path(name) for name in glob.glob(path, recursive=True))
+    pattern = glob.iglob(path, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    named = place.rglob("*") if place.is_dir() else map(Path, pattern)
     return sorted(file for file in named if file.suffix.lower() in PICTURES and file.is_file())

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import msgspec
@@ -37,7 +37,7 @@ class Sample:
         index, due = 0, self._clock()
         while True:
             for path in photographs():
-                photograph = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                photograph: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
                 for step in range(FRAMES_EACH):
                     self._sleep(max(0, due - self._clock()) / 1e9)
                     due = max(due, self._clock() - self._period_ns) + self._period_ns

@@ -44,14 +44,18 @@ class Stream:
             yield Frame(pixels=picture, index=index, captured_at_ns=self._clock(), size=size)
             index += 1
         if self.live:
-            raise CameraError(f"{self._url}: the stream broke off after {index} frames; check its sender and the network")
+            raise CameraError(
+                f"{self._url}: the stream broke off after {index} frames; check its sender and the network"
+            )
         self._check_whole(index)
 
     def _check_whole(self, count: int) -> None:
         promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         # Matroska and others only estimate the count, from duration and rate: there a few are always off.
         if 0 < promised < 1 << 30 and count < promised - max(SLACK, promised // 50):
-            raise CameraError(f"{self._url}: ended after {count} of {promised} frames; the file is cut off: copy it again")
+            raise CameraError(
+                f"{self._url}: ended after {count} of {promised} frames; the file is cut off: copy it again"
+            )
         if count == 0:
             raise CameraError(f"{self._url}: not one frame could be decoded; give a video that FFmpeg can read")
 
@@ -76,6 +80,8 @@ def open(
     if not capture.isOpened():
         capture.release()
         if live:
-            raise CameraError(f"{url}: no video came within {open_timeout:g} s; check the address, its sender and the network")
+            raise CameraError(
+                f"{url}: no video came within {open_timeout:g} s; check the address, its sender and the network"
+            )
         raise ConfigError(f"{url}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
     return Stream(capture, url, live, clock)

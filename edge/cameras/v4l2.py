@@ -51,7 +51,9 @@ class V4L2:
         while True:
             good, pixels = self._capture.read()
             if not good:
-                raise CameraError(f"{self._device}: the camera stopped after {index} frames; check its cable and its power")
+                raise CameraError(
+                    f"{self._device}: the camera stopped after {index} frames; check its cable and its power"
+                )
             yield self._frame(pixels, index)
             index += 1
 
@@ -63,7 +65,7 @@ class V4L2:
         return Frame(pixels=picture, pixel_format=pixel_format, index=index, captured_at_ns=captured, size=self._size)
 
     def _captured_at(self) -> int:
-        # OpenCV hands on the driver's timestamp, of the monotonic clock with every driver that follows the kernel's rules.
+        # OpenCV hands on the driver's timestamp, which the kernel's rules want from the monotonic clock.
         now, sensor = self._clock(), int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
         return sensor if now - YOUNG_NS < sensor <= now else now
 
@@ -97,11 +99,15 @@ def open(
 def _check(device: str) -> None:
     if not Path(device).exists():
         known = ", ".join(devices()) or "none"
-        raise CameraError(f"{device}: there is no such camera (cameras found: {known}); plug it in, or name another source")
+        raise CameraError(
+            f"{device}: there is no such camera (cameras found: {known}); plug it in, or name another source"
+        )
     if not os.access(device, os.R_OK | os.W_OK):
         raise CameraError(f"{device}: no permission; run `sudo usermod -aG video $USER` and log in again")
     if not _captures(device):
-        raise CameraError(f"{device}: this is no camera that takes pictures by itself; cameras found: {', '.join(devices())}")
+        raise CameraError(
+            f"{device}: this is no camera that takes pictures by itself; cameras found: {', '.join(devices())}"
+        )
 
 
 def devices() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command `edge`. One file a command; each is loaded only when it is called, so that the first answer comes soon."""
+"""The command `edge`. One file a command, loaded only when it is called, so that the first answer comes soon."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(arguments: list[str], debug: bool) -> int:
     try:
         code: Any = cli.main(arguments, prog_name="edge", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click turns the one into the other, and raises no other SystemExit here
         return _quietly()
     except (KeyboardInterrupt, click.Abort):
         return 130

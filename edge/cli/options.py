@@ -14,12 +14,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def model_options(command: Command) -> Command:
     """Add --profile, --model, --labels, --fit and --threads."""
-    for option in reversed((
-        click.option("--profile", default="cpu", show_default=True, help="Device profile: a name or a TOML file."),
-        click.option("--model", help="A .tflite file, or the name of a model.  [default: the one that ships]"),
-        click.option("--labels", help="Class names, one a line.  [default: those inside the model]"),
-        click.option("--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]"),
-        click.option("--threads", type=click.IntRange(1, 256), help="Threads of the interpreter.  [default: up to 4]"),
-    )):
+    for option in reversed(
+        (
+            click.option("--profile", default="cpu", show_default=True, help="Device profile: a name or a TOML file."),
+            click.option("--model", help="A .tflite file, or the name of a model.  [default: the one that ships]"),
+            click.option("--labels", help="Class names, one a line.  [default: those inside the model]"),
+            click.option(
+                "--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]"
+            ),
+            click.option(
+                "--threads", type=click.IntRange(1, 256), help="Threads of the interpreter.  [default: up to 4]"
+            ),
+        )
+    ):
         command = option(command)
     return command

@@ -121,7 +121,11 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     scale, zero_point = detail["quantization"]
     shape = tuple(int(n) for n in detail["shape"])
     return TensorSpec(
-        name=detail["name"], shape=shape, dtype=np.dtype(detail["dtype"]), scale=float(scale), zero_point=int(zero_point)
+        name=detail["name"],
+        shape=shape,
+        dtype=np.dtype(detail["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
     )
 
 

@@ -42,7 +42,10 @@ def shipped() -> dict[str, Path]:
 
 
 def load(model: str | Path | None = None, labels: str | Path | None = None) -> ModelFile:
-    """Read a model by name or path (None: the default model), with `labels` from a file or from inside the model.
+    """Read a model by name or path (None: the default model), with `labels` from a file.
+
+    Without `labels`, those in NAME.txt beside NAME.tflite count, else those inside the model.
+
 
     Raises ModelError where a file is missing, is no .tflite, or differs from what its card says.
     """
@@ -53,9 +56,24 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     card = cards.read(beside) if beside.is_file() else None
     if card and card.sha256 and card.sha256 != sha256:
         raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
-    names = label_files.embedded(data) if labels is None else label_files.read(Path(labels))
     trusted = path.parent == FOLDER and card is not None and card.sha256 == sha256
-    return ModelFile(name=path.stem, path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted)
+    return ModelFile(
+        name=path.stem,
+        path=path,
+        data=data,
+        sha256=sha256,
+        labels=_labels(path, data, labels),
+        card=card,
+        trusted=trusted,
+    )
+
+
+def _labels(path: Path, data: bytes, given: str | Path | None) -> tuple[str, ...] | None:
+    """Those that are given, else those in a text file beside the model, else those inside it."""
+    beside = path.with_suffix(".txt")
+    if given is not None or beside.is_file():
+        return label_files.read(beside if given is None else Path(given))
+    return label_files.embedded(data)
 
 
 def _find(model: str | Path) -> Path:

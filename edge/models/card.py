@@ -1,8 +1,7 @@
-"""A model's card: what it is, what it was made from, how good it is, and how to make it again. TOML beside the model."""
+"""A model's card: what it is, what it was made from, how good it is, how to make it again. TOML beside the model."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -55,11 +54,13 @@ def read(path: Path) -> Card:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Card)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: not a model card: {error}; mend it, or move it away to run without a card") from error
+        raise ModelError(
+            f"{path}: not a model card: {error}; mend it, or move it away to run without a card"
+        ) from error
 
 
 def save(card: Card, path: Path) -> None:
     """Write a card, whole or not at all. Needs the `train` extra (tomli-w)."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(msgspec.toml.encode(card))
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from pathlib import Path
 
 from edge.errors import ModelError
+
+END_OF_ZIP = b"PK\x05\x06"
 
 MOST_BYTES = 4 << 20
 """A label file larger than this is none; a zip in an untrusted model may unpack to anything."""
@@ -27,6 +27,11 @@ def read(path: Path) -> tuple[str, ...]:
 
 def embedded(model: bytes) -> tuple[str, ...] | None:
     """The labels inside a .tflite; None where it has none that can be read."""
+    if END_OF_ZIP not in model[-(1 << 17) :]:
+        return None
+    import zipfile  # slow to import, and most models need none
+    import zlib
+
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             texts = [i for i in archive.infolist() if i.filename.endswith(".txt") and i.file_size <= MOST_BYTES]

@@ -91,7 +91,7 @@ def render(title: str, frame: Frame, results: list[Result], dropped: int) -> Ren
 def figures(results: list[Result], dropped: int) -> str:
     """Frames a second, latency, age and drops, in one line."""
     span = (results[-1].finished_at_ns - results[0].finished_at_ns) / 1e9
-    fps = f"{(len(results) - 1) / span:.1f}" if span > 0 else "–"
+    fps = f"{(len(results) - 1) / span:.1f}" if span > 0 else "-"
     inference = median(r.timing.inference for r in results) / 1e6
     whole = median(r.timing.preprocess + r.timing.inference + r.timing.postprocess for r in results) / 1e6
     age = median(r.age_ms for r in results)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edge.errors import ModelError
@@ -12,23 +14,31 @@ class Classify:
     """Reads the answer out of a classifier's output."""
 
     def __init__(
-        self, spec: TensorSpec, labels: tuple[str, ...] | None, top_k: int, threshold: float, probabilities: bool | None
+        self,
+        spec: TensorSpec,
+        labels: tuple[str, ...] | None,
+        top_k: int,
+        threshold: float,
+        probabilities: Callable[[], bool | None],
     ) -> None:
         """Raise ModelError where `spec` is no classifier's output, or the labels are not one a class.
 
-        probabilities: whether the output is one already; False: logits; None: to be told by the numbers.
+        probabilities: asked only where the quantisation of the output does not tell already; True: it is a softmax's
+        or a sigmoid's; False: logits; None: to be told by the numbers.
         """
         classes = spec.shape[-1] if spec.shape else 0
         if classes < 2 or int(np.prod(spec.shape)) != classes:
             words = "x".join(map(str, spec.shape)) or "a single number"
-            raise ModelError(f"not a classifier: its output is {words}, not one score a class; give a classification model")
+            raise ModelError(
+                f"no classifier: its output is {words}, not one score a class; give a classification model"
+            )
         if labels is not None and len(labels) != classes:
-            raise ModelError(f"{len(labels)} labels for {classes} classes; give with --labels a file of {classes} lines")
+            raise ModelError(f"{len(labels)} labels for {classes} classes; give (--labels) a file of {classes} lines")
         self.labels = labels or tuple(f"class {i}" for i in range(classes))
         self._spec = spec
         self._first = classes - min(top_k, classes)
         self._threshold = threshold
-        self._probabilities = _by_range(spec) if probabilities is None else probabilities
+        self._probabilities = _by_range(spec) if spec.quantised else probabilities()
 
     def __call__(self, outputs: list[Array]) -> tuple[Classification, ...]:
         """The classes of one output (classes numbers in any shape), in falling order of score."""
@@ -49,13 +59,11 @@ class Classify:
         return chosen
 
 
-def _by_range(spec: TensorSpec) -> bool | None:
-    """Whether a quantised output can say nothing but 0 to 1, as a softmax does; None where it is not quantised."""
-    if not spec.quantised:
-        return None
+def _by_range(spec: TensorSpec) -> bool:
+    """Whether a quantised output can say nothing but 0 to 1, as TFLite wants it of a softmax and a sigmoid."""
     limits = np.iinfo(spec.dtype)
     low, high = (spec.scale * (end - spec.zero_point) for end in (limits.min, limits.max))
-    return low >= 0 and high <= 1
+    return bool(low >= 0 and high <= 1)
 
 
 def _sums_to_one(values: Array) -> bool:
