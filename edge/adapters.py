@@ -73,6 +73,11 @@ def check(family: str, kind: str, options: dict[str, Any], where: str) -> dict[s
     return {name: getattr(checked, name) for name in options}
 
 
+def takes(family: str, kind: str, option: str) -> bool:
+    """Whether an adapter has an option of that name."""
+    return option in inspect.signature(find(family, kind).open).parameters
+
+
 def open(family: str, kind: str, *args: Any, **options: Any) -> Any:
     """Open an adapter. Raises AdapterError, with the line that installs it, where its library is missing."""
     module = find(family, kind)

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge import adapters, models
 from edge.errors import AdapterError, ModelError
 from edge.models import ModelFile, graph
+from edge.models.card import Card
 from edge.preprocess import Preprocessor
 from edge.profile import DeviceProfile
 from edge.tasks.classify import Classify
@@ -73,22 +74,15 @@ def open_engine(
     for a model that does not fit, AdapterError where no interpreter of the profile can run.
     """
     file = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
-    card = file.card
-    interpreter = _first_that_runs(profile, file, threads or profile.threads)
+    interpreter = _first_that_runs(profile, file, threads)
+    card = file.card or Card(name=file.name)
+    chosen: Fit = fit or profile.fit or card.fit or "squash"
     try:
-        return Engine(
-            interpreter,
-            Preprocessor(
-                interpreter.inputs[0],
-                fit or profile.fit or (card and card.fit) or "squash",
-                card.input if card else None,
-            ),
-            Classify(
-                interpreter.outputs[0], file.labels, top_k, threshold, lambda: graph.gives_probabilities(file.data)
-            ),
-            file.name,
-            clock,
+        task = Classify(
+            interpreter.outputs[0], file.labels, top_k, threshold, lambda: graph.gives_probabilities(file.data)
         )
+        preprocessor = Preprocessor(interpreter.inputs[0], chosen, card.input)
+        return Engine(interpreter, preprocessor, task, file.name, clock)
     except ModelError as error:
         interpreter.close()
         raise ModelError(f"model {file.path}: {error}") from error
@@ -98,11 +92,10 @@ def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | Non
     """Only a missing or broken library moves on to the next of the profile's order, and it is said why."""
     reasons: list[str] = []
     for adapter in profile.interpreters:
-        options = dict(adapter.options)
-        if threads is not None and "threads" not in options:
-            options["threads"] = threads
+        said = threads or adapter.options.get("threads") or profile.threads
+        count = {"threads": said} if adapters.takes("interpreters", adapter.kind, "threads") else {}
         try:
-            found: Interpreter = adapters.open("interpreters", adapter.kind, file, **options)
+            found: Interpreter = adapters.open("interpreters", adapter.kind, file, **{**adapter.options, **count})
         except AdapterError as error:
             reasons.append(str(error))
             continue

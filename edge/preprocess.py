@@ -7,7 +7,8 @@ table, an XOR, or nothing where the table is the identity.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,9 +26,13 @@ PADDING = 128
 ALIASES = 1.6
 """Reducing by more than this, bilinear interpolation passes over pixels: it looks at two a pixel of the result."""
 
+MOST_PLANS = 16
+"""A folder of pictures of all sizes must not fill the memory with buffers."""
+
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
+@lru_cache(maxsize=64)
 def regions(fit: Fit, source: tuple[int, int], target: tuple[int, int]) -> tuple[Box, Box]:
     """Which part of a `source` of (width, height) goes to which part of a `target`.
 
@@ -68,46 +73,52 @@ def decode(frame: Frame, fit: Fit = "squash", target: tuple[int, int] | None = N
     return picture
 
 
+class Step(NamedTuple):
+    """One call of cv2.resize: which part of the picture before it, to what (width, height), how, and into what."""
+
+    part: tuple[slice, slice]
+    size: tuple[int, int]
+    how: int
+    buffer: Array
+
+
 class Scaler:
-    """Scales pictures (H x W x 3 uint8) into kept buffers."""
+    """Scales pictures (H x W x 3 uint8). The steps for a size, and the buffers between them, are made once and kept."""
 
     def __init__(self) -> None:
-        self._buffers: dict[tuple[int, int], Array] = {}
+        self._plans: dict[tuple[int, ...], list[Step]] = {}
 
     def __call__(self, picture: Array, out: Array) -> None:
         """Fill `out` (h x w x 3 uint8) with the whole of `picture`."""
         height, width = out.shape[:2]
-        while (step := _steps(picture, out, 2)) != (1, 1):
-            even = _even(picture, step)
-            picture = self._resize(even, even.shape[0] // step[0], even.shape[1] // step[1])
-        over = _steps(picture, out, ALIASES)
-        if over != (1, 1):
-            picture = self._resize(picture, height * over[0], width * over[1])
+        key = (*picture.shape, height, width)
+        steps = self._plans.get(key)
+        if steps is None:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            steps = self._plans[key] = plan((picture.shape[0], picture.shape[1]), (height, width))
+        for part, size, how, buffer in steps:
+            picture = cv2.resize(picture[part], size, dst=buffer, interpolation=how)
         cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
 
-    def _resize(self, picture: Array, height: int, width: int) -> Array:
-        # Where it halves, bilinear is the exact average of the pair, and faster along one axis than INTER_AREA is.
-        buffer = self._buffer(height, width)
-        return cv2.resize(picture, (width, height), dst=buffer, interpolation=cv2.INTER_LINEAR)
 
-    def _buffer(self, height: int, width: int) -> Array:
-        key = (height, width)
-        if key not in self._buffers:
-            if len(self._buffers) > 16:  # a folder of pictures of all sizes must not fill the memory
-                self._buffers.clear()
-            self._buffers[key] = np.empty((height, width, 3), np.uint8)
-        return self._buffers[key]
-
-
-def _steps(picture: Array, out: Array, limit: float) -> tuple[int, int]:
-    """2 for each axis (y, x) along which `picture` is at least `limit` times as long as `out`, else 1."""
-    return (2 if picture.shape[0] >= limit * out.shape[0] else 1, 2 if picture.shape[1] >= limit * out.shape[1] else 1)
-
-
-def _even(picture: Array, step: tuple[int, int]) -> Array:
-    """Without the last row or column where it has no partner: averaging is exact, and fast, only in pairs."""
-    h, w = picture.shape[:2]
-    return picture[: h - h % step[0], : w - w % step[1]]
+def plan(source: tuple[int, int], target: tuple[int, int]) -> list[Step]:
+    """The steps, before the last interpolation, that bring a picture of (height, width) `source` near to `target`."""
+    (h, w), (th, tw) = source, target
+    steps = []
+    while h >= 2 * th or w >= 2 * tw:
+        by_y, by_x = 1 + (h >= 2 * th), 1 + (w >= 2 * tw)
+        # Without the last row or column where it has no partner: averages are exact, and fast, only of pairs.
+        part = (slice(h - h % by_y), slice(w - w % by_x))
+        h, w = h // by_y, w // by_x
+        # Along one axis, bilinear is the exact average of the pair; along both, INTER_AREA has the fast path.
+        how = cv2.INTER_AREA if by_y == by_x else cv2.INTER_LINEAR
+        steps.append(Step(part, (w, h), how, np.empty((h, w, 3), np.uint8)))
+    over = (th * (1 + (h >= ALIASES * th)), tw * (1 + (w >= ALIASES * tw)))
+    if over != target:
+        everything = (slice(None), slice(None))
+        steps.append(Step(everything, over[::-1], cv2.INTER_LINEAR, np.empty((*over, 3), np.uint8)))
+    return steps
 
 
 class Preprocessor:

@@ -45,8 +45,6 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     """Read a model by name or path (None: the default model), with `labels` from a file.
 
     Without `labels`, those in NAME.txt beside NAME.tflite count, else those inside the model.
-
-
     Raises ModelError where a file is missing, is no .tflite, or differs from what its card says.
     """
     path = _find(DEFAULT if model is None else model)
@@ -56,16 +54,9 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     card = cards.read(beside) if beside.is_file() else None
     if card and card.sha256 and card.sha256 != sha256:
         raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
+    names = _labels(path, data, labels)
     trusted = path.parent == FOLDER and card is not None and card.sha256 == sha256
-    return ModelFile(
-        name=path.stem,
-        path=path,
-        data=data,
-        sha256=sha256,
-        labels=_labels(path, data, labels),
-        card=card,
-        trusted=trusted,
-    )
+    return ModelFile(name=path.stem, path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted)
 
 
 def _labels(path: Path, data: bytes, given: str | Path | None) -> tuple[str, ...] | None:
