@@ -1,0 +1,34 @@
+"""Makes the pictures of the documentation from real runs: `python docs/pictures.py`, in an environment with edgekit."""
+
+from __future__ import annotations
+
+import io
+import re
+from itertools import islice
+from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
+import edge
+from edge.sinks.terminal import render
+
+FOLDER = Path(__file__).parent
+
+SVG = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+"""Without the web fonts of rich's own template: a picture asks no other host for anything."""
+
+
+def terminal(frames: int = 105) -> None:
+    """The terminal view of `edge run sample:`, as it stands after so many frames."""
+    with edge.open_pipeline(source="sample:") as pipeline:
+        pairs = list(islice(pipeline.pairs(), frames))
+        frame, results = pairs[-1][0], [result for _, result in pairs[-60:]]
+        console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+        console.print(render(f"{pipeline.source} · {pipeline.engine.model}", frame, results, pipeline.dropped))
+    picture = console.export_svg(title="edge run sample:", code_format=SVG, unique_id="edge")
+    (FOLDER / "terminal.svg").write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n")
+
+
+if __name__ == "__main__":
+    terminal()
