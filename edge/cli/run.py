@@ -16,6 +16,7 @@ import cv2
 
 from edge import profile as profiles
 from edge import source as sources
+from edge.cameras.images import Images
 from edge.cli.options import model_options
 from edge.pipeline import Pipeline, open_pipeline
 from edge.sinks.outlet import Outlet
@@ -73,7 +74,8 @@ def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
         return JsonLines(sys.stdout.buffer, pipeline.source, pipeline.engine.model)
     from edge.sinks.terminal import PlainLines, View
 
-    if sys.stdout.isatty():
+    # Of a camera the newest answer counts, and takes the place of the one before; of pictures, every one.
+    if sys.stdout.isatty() and not isinstance(pipeline.camera, Images):
         return View(pipeline.source, pipeline.engine.model, lambda: pipeline.dropped)
     return PlainLines(sys.stdout)
 

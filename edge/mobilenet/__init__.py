@@ -1,0 +1,1 @@
+"""MobileNetV2: the network, its official weights, quantisation and export. Needs the ``train`` extra."""

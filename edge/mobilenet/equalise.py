@@ -1,14 +1,15 @@
 """Scale channels so that one range for a whole tensor suits each of its channels, without changing the network.
 
-After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.1, with one
-difference. They replace ReLU6 by ReLU; here ReLU6 stays, and does the clipping: a channel is scaled until the largest
-value worth keeping lands on 6, so a tensor's range is 0 to 6 and fits all of its channels. Weights are quantised channel
-by channel, so scaling a convolution's output, or a depthwise one's input, costs its weights nothing.
+After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.1, but
+for one thing. They replace ReLU6 by ReLU; here ReLU6 stays: a channel is scaled until its largest value lands on 6, so
+a tensor's range is 0 to 6 and fits all of its channels. Weights are quantised channel by channel, so scaling what a
+convolution gives, or what a depthwise one takes, costs its weights nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ Floats = NDArray[np.floating[Any]]
 
 CEILING = 6.0
 """Where ReLU6 clips."""
+
+MOST = 4.0
+"""The largest factor: a channel that hardly fired on the calibration pictures may fire on others, and must not clip."""
 
 
 class Link(NamedTuple):
@@ -36,14 +40,14 @@ class Link(NamedTuple):
 
 
 def is_activated(name: str) -> bool:
-    """Whether a ReLU6 follows the convolution: by torchvision's names, the first of a triple, as in ``features.0.0``."""
+    """Whether a ReLU6 follows the convolution: in torchvision's names, the first of a triple, as ``features.0.0``."""
     return name.endswith(".0")
 
 
 def activation_links(arrays: Arrays) -> list[Link]:
     """Each convolution with a ReLU6 after it, and the one layer that takes its output."""
     layers = [*convolutions(arrays), "classifier.1"]
-    pairs = zip(layers[:-1], layers[1:], strict=True)
+    pairs = pairwise(layers)
     return [Link((maker,), (taker,), (maker[:-2],), True) for maker, taker in pairs if is_activated(maker)]
 
 
@@ -55,12 +59,13 @@ def block_of(name: str) -> str:
 def bottleneck_links(arrays: Arrays) -> list[Link]:
     """The linear bottlenecks, one link for each run of blocks of equal channels: those add up, so they share scales."""
     layers = convolutions(arrays)
-    after = {maker: taker for maker, taker in zip(layers[:-1], layers[1:], strict=True) if not is_activated(maker)}
+    after = {maker: taker for maker, taker in pairwise(layers) if not is_activated(maker)}
     runs: dict[int, list[str]] = {}
     for maker in after:
         runs.setdefault(len(arrays[f"{maker}.weight"]), []).append(maker)
     return [
-        Link(tuple(run), tuple(after[maker] for maker in run), (*run, *map(block_of, run)), False) for run in runs.values()
+        Link(tuple(run), tuple(after[maker] for maker in run), (*run, *map(block_of, run)), False)
+        for run in runs.values()
     ]
 
 
@@ -76,3 +81,43 @@ def scaled(arrays: Arrays, link: Link, scales: Floats) -> dict[str, NDArray[np.f
         shape = [-1 if axis == channel_axis else 1 for axis in range(weight.ndim)]
         changed[f"{name}.weight"] = weight / scales.reshape(shape)
     return dict(arrays) | {name: array.astype(np.float32) for name, array in changed.items()}
+
+
+def activation_scales(most: Floats) -> Floats:
+    """Factors (channels,) that bring each channel's largest value to ``CEILING``: at least 1, at most ``MOST``."""
+    return np.clip(CEILING / np.maximum(most, CEILING / MOST), 1.0, MOST)
+
+
+def bottleneck_scales(most: Floats) -> Floats:
+    """Factors (channels,) that bring the channels' largest values half way, as ratios, to their median.
+
+    Half way, because what a narrow channel gains in its own levels the next layer's weights lose.
+    """
+    middle = float(np.median(most))
+    return np.sqrt(middle / np.maximum(most, middle / MOST**2))
+
+
+def links(arrays: Arrays) -> list[Link]:
+    """All links between the convolutions of a network. The classifier's is left out: it gains nothing (measured)."""
+    found = [*activation_links(arrays), *bottleneck_links(arrays)]
+    return [link for link in found if link.takers != ("classifier.1",)]
+
+
+def scales_of(arrays: Arrays, link: Link, most: Floats) -> Floats:
+    """The factors (channels,) for a link whose channels' largest values are ``most``.
+
+    What a depthwise layer takes is scaled in full, which costs nothing; what a pointwise one takes, half way, as ratios.
+    """
+    if not link.activated:
+        return bottleneck_scales(most)
+    is_depthwise = arrays[f"{link.takers[0]}.weight"].shape[1] == 1
+    return activation_scales(most) if is_depthwise else np.sqrt(activation_scales(most))
+
+
+def equalised(arrays: Arrays, most: Mapping[str, Floats]) -> dict[str, NDArray[np.float32]]:
+    """Folded parameters, channels equalised; ``most`` holds each channel's largest absolute value by module."""
+    result = dict(arrays)
+    for link in links(arrays):
+        seen = np.max([most[name] for name in link.seen_at], axis=0)
+        result = scaled(result, link, scales_of(arrays, link, seen))
+    return result

@@ -1,7 +1,7 @@
 """Fold batch normalisation, and the normalisation of the input, into the convolutions before and after them.
 
-All of it works on parameters by name, as NumPy arrays, so it needs no framework. Method: Jacob et al., "Quantization and
-Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.2.
+All of it works on parameters by name, as NumPy arrays, so it needs no framework. Method: Jacob et al., "Quantization
+and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.2.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def norm_of(convolution: str) -> str:
 
 
 def merge_norm(arrays: Arrays, convolution: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight (outputs, inputs / groups, kernel, kernel) and bias (outputs,) of ``convolution`` with its norm merged in."""
+    """Weight (outputs, inputs / groups, height, width) and bias (outputs,) of ``convolution``, its norm merged in."""
     norm = norm_of(convolution)
     variance = arrays[f"{norm}.running_var"].astype(np.float64)
     scale = arrays[f"{norm}.weight"] / np.sqrt(variance + EPSILON)
@@ -63,8 +63,8 @@ def fold_input(
 ) -> dict[str, NDArray[np.float32]]:
     """The parameters for an input of ``(pixel - INPUT_MEAN) / INPUT_STD`` in place of ``(pixel / 255 - mean) / std``.
 
-    Exact inside the picture. On the zero padding it means grey 128 and not the mean colour (124, 116, 104); that touches
-    the outermost row and column, and accuracy does not change (measured, see the card).
+    Exact inside the picture. The zero padding comes to mean grey 128 and not the mean colour (124, 116, 104); that
+    touches the first row and column of the first convolution's output.
     """
     weight = arrays[f"{first}.weight"].astype(np.float64)
     gain = INPUT_STD / (255.0 * np.asarray(std))

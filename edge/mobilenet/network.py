@@ -1,14 +1,15 @@
 """MobileNetV2 in PyTorch (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018).
 
-The letters are the paper's: expansion ``t``, channels ``c``, repeats ``n``, stride ``s``. Parameters carry torchvision's
-names (``features.0.0.weight`` … ``classifier.1.bias``), so that published weights load as they are. This is the only file
-that imports torch.
+The letters are the paper's: expansion ``t``, channels ``c``, repeats ``n``, stride ``s``. Parameters carry
+torchvision's names (``features.0.0.weight`` … ``classifier.1.bias``), so that published weights load as they are. The
+only file that imports torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -57,18 +58,20 @@ def round_channels(channels: float, divisor: int = 8) -> int:
 def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, folded: bool = False
 ) -> list[nn.Module]:
-    """A convolution and its batch normalisation, or, ``folded``, one convolution with a bias that does the work of both."""
+    """A convolution and its batch normalisation, or, ``folded``, one convolution with a bias for both."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=folded)
     return [conv] if folded else [conv, nn.BatchNorm2d(outputs)]
 
 
-def activated(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, folded: bool = False) -> nn.Sequential:
+def activated(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, folded: bool = False
+) -> nn.Sequential:
     """A convolution followed by ReLU6 (section 3.1: robust in low precision), as one module."""
     return nn.Sequential(*convolution(inputs, outputs, kernel, stride, groups, folded), nn.ReLU6(inplace=True))
 
 
-class InvertedResidual(nn.Module):
-    """The bottleneck block of section 3.3: expand, filter depthwise, project linearly; add the input where shapes match.
+class InvertedResidual(nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """The block of section 3.3: expand, filter depthwise, project linearly; add the input where shapes match.
 
     Takes (batch, inputs, height, width) float32, gives (batch, outputs, height / stride, width / stride).
 
@@ -104,7 +107,7 @@ def bottlenecks(width: float, folded: bool) -> tuple[list[nn.Module], int]:
     return blocks, channels
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
     """MobileNetV2 (table 2): (batch, 3, height, width) float32 in, (batch, classes) float32 logits out.
 
     ``folded`` builds the same network without batch normalisation, for parameters that ``edge.mobilenet.fold`` merged.
@@ -127,7 +130,7 @@ class MobileNetV2(nn.Module):
         return cast(Tensor, self.classifier(torch.flatten(pooled, 1)))
 
 
-class Deployed(nn.Module):
+class Deployed(nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The network as a device runs it: (batch, height, width, 3) float32 in, (batch, classes) probabilities out."""
 
     def __init__(self, net: MobileNetV2) -> None:
@@ -148,8 +151,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in state.items()}
-    except (OSError, RuntimeError, AttributeError, ValueError, EOFError) as error:
-        raise ModelError(f"{path} is not a PyTorch state dictionary ({error}); give the original weights file") from error
+    except (OSError, RuntimeError, AttributeError, ValueError, EOFError, UnpicklingError) as error:
+        raise ModelError(f"{path} is not a PyTorch state dictionary ({error}); give the original file") from error
+
 
 def load_arrays(net: nn.Module, arrays: Arrays) -> None:
     """Put arrays, by parameter name, into ``net``.
@@ -163,13 +167,27 @@ def load_arrays(net: nn.Module, arrays: Arrays) -> None:
         raise ModelError(f"these weights do not fit the network ({error}); check width and class count") from error
 
 
+def deployed(arrays: Arrays) -> Deployed:
+    """The network of folded parameters as a device runs it. Raises ModelError where they do not fit."""
+    net = MobileNetV2(classes=len(arrays["classifier.1.bias"]), folded=True)
+    load_arrays(net, arrays)
+    return cast(Deployed, Deployed(net).eval())
+
+
+def zeros(*shape: int) -> Tensor:
+    """A float32 tensor of zeros."""
+    return torch.zeros(shape)
+
+
 def probabilities(net: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run a module that gives probabilities, or logits, on a batch; the output as an array, gradients off."""
     with torch.inference_mode():
         return cast(NDArray[np.float32], net.eval()(torch.from_numpy(x)).numpy())
 
 
-def observe(net: nn.Module, x: NDArray[np.float32], names: Iterable[str], see: Callable[[str, NDArray[np.float32]], None]) -> None:
+def observe(
+    net: nn.Module, x: NDArray[np.float32], names: Iterable[str], see: Callable[[str, NDArray[np.float32]], None]
+) -> None:
     """Run a batch and hand the output of each module in ``names`` to ``see``, as (values, channels)."""
     modules = dict(net.named_modules())
 
@@ -182,3 +200,18 @@ def observe(net: nn.Module, x: NDArray[np.float32], names: Iterable[str], see: C
     finally:
         for handle in handles:
             handle.remove()
+
+
+def channel_maxima(
+    arrays: Arrays, pictures: Iterable[NDArray[np.float32]], names: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
+    """The largest absolute value of each channel (channels,) in what the modules ``names`` give, over ``pictures``."""
+    net = deployed(arrays).net
+    most: dict[str, NDArray[np.float32]] = {}
+
+    def see(name: str, values: NDArray[np.float32]) -> None:
+        most[name] = np.maximum(most.get(name, np.float32(0)), np.abs(values).max(axis=0))
+
+    for picture in pictures:
+        observe(net, picture, names, see)
+    return most

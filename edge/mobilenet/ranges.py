@@ -2,8 +2,8 @@
 
 A range that holds every value wastes levels on outliers; a narrow one clips. With ``n`` values seen, a range of width
 ``w`` in ``LEVELS`` steps costs ``n (w / LEVELS)^2 / 12`` by rounding and, for each value outside, the square of its
-distance by clipping. The chosen range has the smallest sum (the method of Sung et al., "Resiliency of Deep Neural Networks
-under Quantization", 2015, without its Gaussian).
+distance by clipping. The chosen range has the smallest sum (the method of Sung et al., "Resiliency of Deep Neural
+Networks under Quantization", 2015, on the measured distribution).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Seen(NamedTuple):
 
 def look(values: Floats, low: float, high: float, bins: int = BINS) -> Seen:
     """The histogram of ``values`` over ``low`` to ``high``; what lies outside counts in the outermost bins."""
-    width = max(high - low, np.finfo(np.float32).tiny)
-    place = ((values.ravel() - low) * (bins / width)).astype(np.int64).clip(0, bins - 1)
+    share = (values.ravel() - low) / (high - low) if high > low else np.zeros(values.size)
+    place = (share * bins).clip(0, bins - 1).astype(np.int64)
     return Seen(np.bincount(place, minlength=bins), low, high)
 
 
@@ -65,11 +65,3 @@ def least_squares(seen: Seen) -> tuple[float, float]:
     cost = rounded * (widths / LEVELS) ** 2 / 12 + below[:, None] + above[None, :]
     low, high = np.unravel_index(np.argmin(cost), cost.shape)
     return float(lows[low]), float(highs[high])
-
-
-def channel_limits(counts: NDArray[np.int64], maxima: Floats) -> Floats:
-    """The upper limit of least squared error of each channel: counts (channels, bins) over 0 to ``maxima`` (channels,).
-
-    A channel that was always zero keeps its maximum, 0.
-    """
-    return np.array([least_squares(Seen(row, 0.0, float(top)))[1] for row, top in zip(counts, maxima, strict=True)])

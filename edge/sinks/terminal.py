@@ -53,21 +53,25 @@ class View:
         self._dropped = dropped
         self._results: deque[Result] = deque(maxlen=WINDOW)
         self._shown_at = 0.0
+        self._frame: Frame | None = None
         self._live = Live(console=console, auto_refresh=False)
         self._live.start()
 
     def write(self, frame: Frame, result: Result) -> None:
         """Take a result; the picture changes at most 15 times a second."""
         self._results.append(result)
+        self._frame = frame
         if time.monotonic() - self._shown_at >= REFRESH_S:
             self._shown_at = time.monotonic()
-            self._show(frame)
+            self._show()
 
-    def _show(self, frame: Frame) -> None:
-        self._live.update(render(self._title, frame, list(self._results), self._dropped()), refresh=True)
+    def _show(self) -> None:
+        if self._frame is not None:
+            self._live.update(render(self._title, self._frame, list(self._results), self._dropped()), refresh=True)
 
     def close(self) -> None:
         """Leave the last picture standing and give the terminal back."""
+        self._show()
         self._live.stop()
 
 
