@@ -57,7 +57,7 @@ def find(family: str, kind: str) -> ModuleType:
 def check(family: str, kind: str, options: dict[str, Any], where: str) -> dict[str, Any]:
     """The options as `open` will get them; nothing is opened. Raises ConfigError, which names the key after `where`."""
     parameters = inspect.signature(find(family, kind).open).parameters
-    hints = get_type_hints(find(family, kind).open)
+    hints = get_type_hints(find(family, kind).open, include_extras=True)
     fields: list[Any] = [
         (name, hints[name]) if p.default is p.empty else (name, hints[name], p.default)
         for name, p in parameters.items()

@@ -8,7 +8,6 @@ from typing import Any
 
 from edge import profile as profiles
 from edge.engine import open_engine
-from edge.errors import ConfigError
 from edge.preprocess import frame_of
 from edge.types import Array, Fit, Result
 
@@ -39,10 +38,6 @@ class Classifier:
         at most four. top_k: how many classes an answer has at most. threshold: the lowest score (0 to 1) it holds.
         Raises ConfigError, ModelError and AdapterError.
         """
-        if top_k < 1:
-            raise ConfigError(f"top_k is {top_k}; give 1 or more")
-        if not 0 <= threshold <= 1:
-            raise ConfigError(f"threshold is {threshold}; give 0 to 1")
         self._engine = open_engine(
             profiles.load(profile),
             model=model,

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 from edge import adapters, models
-from edge.errors import AdapterError, ModelError
+from edge.adapters import Adapter
+from edge.errors import AdapterError, ConfigError, ModelError
 from edge.models import ModelFile, graph
 from edge.models.card import Card
 from edge.preprocess import Preprocessor
 from edge.profile import DeviceProfile
 from edge.tasks.classify import Classify
-from edge.types import Array, Clock, Fit, Frame, Interpreter, Result, Timing
+from edge.types import FITS, Array, Clock, Fit, Frame, Interpreter, Result, Timing
 
 log = logging.getLogger("edge")
 
@@ -73,6 +74,7 @@ def open_engine(
     What is not given comes from the profile, then from the model's card, then from the defaults. Raises ModelError
     for a model that does not fit, AdapterError where no interpreter of the profile can run.
     """
+    _check(fit, top_k, threshold)
     file = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
     interpreter = _first_that_runs(profile, file, threads)
     card = file.card or Card(name=file.name)
@@ -88,14 +90,23 @@ def open_engine(
         raise ModelError(f"model {file.path}: {error}") from error
 
 
+def _check(fit: Fit | None, top_k: int, threshold: float) -> None:
+    if fit is not None and fit not in FITS:
+        raise ConfigError(f"fit is {fit!r}; give one of {', '.join(FITS)}")
+    if top_k < 1:
+        raise ConfigError(f"top_k is {top_k}; give 1 or more")
+    if not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold is {threshold}; give 0 to 1")
+
+
 def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | None) -> Interpreter:
     """Only a missing or broken library moves on to the next of the profile's order, and it is said why."""
     reasons: list[str] = []
     for adapter in profile.interpreters:
-        said = threads or adapter.options.get("threads") or profile.threads
-        count = {"threads": said} if adapters.takes("interpreters", adapter.kind, "threads") else {}
+        options = {**_threads(adapter, profile.threads), **adapter.options, **_threads(adapter, threads)}
         try:
-            found: Interpreter = adapters.open("interpreters", adapter.kind, file, **{**adapter.options, **count})
+            adapters.check("interpreters", adapter.kind, options, "")
+            found: Interpreter = adapters.open("interpreters", adapter.kind, file, **options)
         except AdapterError as error:
             reasons.append(str(error))
             continue
@@ -103,3 +114,8 @@ def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | Non
             log.warning("%s runs instead, because %s", found.backend, reason)
         return found
     raise AdapterError("; ".join(reasons))
+
+
+def _threads(adapter: Adapter, count: int | None) -> dict[str, int]:
+    """The option, where a count was given and the adapter has one."""
+    return {"threads": count} if count is not None and adapters.takes("interpreters", adapter.kind, "threads") else {}

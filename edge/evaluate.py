@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from edge.cameras.images import PICTURES, Images
 from edge.engine import Engine
 from edge.errors import ConfigError
 from edge.pipeline import Pipeline
+from edge.tasks.classify import BACKGROUND
 
-BACKGROUND = "background"
 TOP = 5
 """The engine that is scored must answer with so many classes."""
 
@@ -75,7 +76,7 @@ def _read_table(table: Path) -> list[Labelled]:
 
 def _row(table: Path, number: int, row: dict[str, str]) -> Labelled:
     name, index = row["file"], row["class_index"]
-    if not name or not index or not index.strip().isdigit():
+    if not name or not index or not re.fullmatch(r"\s*[0-9]+\s*", index):
         raise ConfigError(f"{table}: line {number}: needs a file and a class_index of 0 or more; mend it")
     return Labelled(table.parent / name, int(index))
 
@@ -103,7 +104,7 @@ def _numbered(names: list[str], labels: Sequence[str], first: int) -> dict[str, 
     known = {label: index for index, label in reversed(list(enumerate(labels)))}
     if all(folder in known for folder in folders):
         return {folder: known[folder] for folder in folders}
-    if all(folder.isdigit() for folder in folders):
+    if all(re.fullmatch("[0-9]+", folder) for folder in folders):
         return {folder: first + int(folder) for folder in folders}
     if len(folders) == len(labels) - first:
         return {folder: first + index for index, folder in enumerate(folders)}

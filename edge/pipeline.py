@@ -105,6 +105,8 @@ class Pipeline:
         self.close()
 
     def _start(self) -> None:
+        if self._threads:  # iterated before: what is left of it goes on
+            return
         for _ in range(TENSORS):
             self._free.put(self.engine.preprocessor.new_tensor())
         for name, work in (("capture", self._capture), ("prepare", self._prepare)):

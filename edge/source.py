@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+import stat
 from pathlib import Path
 
 import cv2
@@ -40,15 +41,23 @@ def parse(source: str) -> Adapter:
 
 
 def _files(source: str) -> Adapter:
-    path = Path(source)
-    if path.is_dir() or (not path.exists() and glob.has_magic(source)):
+    mode = _mode(Path(source))
+    if stat.S_ISDIR(mode) or (not mode and glob.has_magic(source)):
         return Adapter("images", {"path": source})
-    if path.is_file():
-        picture = path.suffix.lower() in PICTURES or cv2.haveImageReader(source)
+    if stat.S_ISREG(mode):
+        picture = Path(source).suffix.lower() in PICTURES or cv2.haveImageReader(source)
         return Adapter("images", {"path": source}) if picture else Adapter("stream", {"url": source})
-    if re.match(r"[A-Za-z][\w.+-]*:", source) or path.exists():
+    if re.match(r"[A-Za-z][\w.+-]*:", source) or mode:
         raise ConfigError(f"source {source}: nobody here understands it; {GRAMMAR}")
     raise ConfigError(f"source {source}: no such file or folder; {GRAMMAR}")
+
+
+def _mode(path: Path) -> int:
+    """What kind of file a path names, as in `os.stat`; 0 where there is none, or the text can be no path."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def default() -> str:

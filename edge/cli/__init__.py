@@ -75,6 +75,8 @@ def run(arguments: list[str], debug: bool) -> int:
         return _say(f"{one_line(error.format_message())} See `{where} --help`.", error.exit_code, debug)
     except EdgeError as error:
         return _say(one_line(error), error.exit_code, debug)
+    except ImportError as error:
+        return _say(f"{one_line(error)}; the environment is broken: `pip check` tells what does not fit", 1, debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command line
         return _say(f"{type(error).__name__}: {one_line(error)}; a fault of edge: see more with --debug", 1, debug)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -68,10 +69,10 @@ def _labels(path: Path, data: bytes, given: str | Path | None) -> tuple[str, ...
 
 
 def _find(model: str | Path) -> Path:
-    path = Path(model)
-    if path.exists():
-        return path
-    known = shipped()
+    path, known = Path(model), shipped()
+    with contextlib.suppress(OSError, ValueError):  # a text that can be no path, such as one that is too long
+        if path.exists():
+            return path
     if str(model) in known:
         return known[str(model)]
     raise ModelError(f"model {model}: no such file; give the path of a .tflite file, or one of: {', '.join(known)}")

@@ -84,12 +84,12 @@ def render(title: str, frame: Frame, results: list[Result], dropped: int) -> Ren
     bars.add_column(justify="right", width=6)
     for c in last.answer:
         bar = ProgressBar(total=1.0, completed=c.score, complete_style="green", finished_style="green")
-        bars.add_row(c.label, bar, f"{c.score:.1%}")
+        bars.add_row(Text(c.label), bar, f"{c.score:.1%}")
     if not last.answer:
         bars.add_row("nothing above the threshold", "", "")
     where = f"frame {frame.index}" if frame.file is None else f"frame {frame.index}  {frame.file}"
     body = Group(Text(where, style="dim", no_wrap=True, overflow="ellipsis"), bars, Text(figures(results, dropped)))
-    return Panel(body, title=title, subtitle=last.backend, border_style="cyan")
+    return Panel(body, title=Text(title), subtitle=last.backend, border_style="cyan")
 
 
 def figures(results: list[Result], dropped: int) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 from edge.errors import ModelError
 from edge.types import Array, Classification, TensorSpec
 
+BACKGROUND = "background"
+"""What the first class is called in lists of 1001 ImageNet classes."""
+
 
 class Classify:
     """Reads the answer out of a classifier's output."""
@@ -33,7 +36,7 @@ class Classify:
                 f"no classifier: its output is {words}, not one score a class; give a classification model"
             )
         if labels is not None and len(labels) != classes:
-            raise ModelError(f"{len(labels)} labels for {classes} classes; give (--labels) a file of {classes} lines")
+            raise ModelError(f"{len(labels)} labels for {classes} classes; {_remedy(labels, classes)}")
         self.labels = labels or tuple(f"class {i}" for i in range(classes))
         self._logits = spec
         self._first = classes - min(top_k, classes)
@@ -64,6 +67,12 @@ class Classify:
         powers = np.exp(logits - logits.max())
         scores: Array = powers / powers.sum()
         return scores
+
+
+def _remedy(labels: tuple[str, ...], classes: int) -> str:
+    if len(labels) == classes + 1 and labels[0].lower() == BACKGROUND:
+        return f"this model has no class for {labels[0]!r}: take that line, the first, out of the labels"
+    return f"give (--labels) a file of {classes} lines"
 
 
 def _by_range(spec: TensorSpec) -> bool:
