@@ -15,10 +15,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from edge.errors import EdgeError, InferenceError, ModelError, one_line
+from edge.errors import AdapterError, EdgeError, InferenceError, ModelError, one_line
 
 LIMIT_S = 60
 LIMIT_BYTES = 4 << 30
+
+KINDS: dict[str, type[EdgeError]] = {kind.__name__: kind for kind in (AdapterError, InferenceError, ModelError)}
+"""What a child may say was wrong: the name of the error, a blank, and its message."""
 
 CHILD = "import sys; sys.path[:] = {path!r}; from edge.probe import child; sys.exit(child({target!r}, {argument!r}))"
 
@@ -27,7 +30,7 @@ def ensure(target: str, argument: str, data: bytes, key: str, name: str) -> None
     """Run `target` ("module:function") on (data, argument) in a child; return only if it did so without harm.
 
     key: what identifies data and runtime, so that a second call costs nothing. name: the model, for the message.
-    Raises ModelError or InferenceError.
+    Raises ModelError, InferenceError or AdapterError.
     """
     passed = _remembered(key)
     if passed is not None and passed.exists():
@@ -47,11 +50,15 @@ def ensure(target: str, argument: str, data: bytes, key: str, name: str) -> None
 
 
 def _reason(done: subprocess.CompletedProcess[bytes], name: str) -> EdgeError:
-    kinds: dict[int, type[EdgeError]] = {ModelError.exit_code: ModelError, InferenceError.exit_code: InferenceError}
-    said = one_line(done.stdout.decode("utf-8", "replace"))
-    if done.returncode in kinds and said:
-        return kinds[done.returncode](f"model {name}: {said}")
-    how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
+    kind, _, said = one_line(done.stdout.decode("utf-8", "replace")).partition(" ")
+    if done.returncode > 0 and said and kind in KINDS:
+        return KINDS[kind](f"model {name}: {said}")
+    if done.returncode > 0:
+        why = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        return EdgeError(
+            f"model {name}: it could not be tried: {why[0]}; `pip check` tells if the environment is broken"
+        )
+    how = signal.Signals(-done.returncode).name
     return ModelError(f"model {name}: it crashes the runtime ({how}); the file is damaged: fetch or export it again")
 
 
@@ -73,9 +80,9 @@ def child(target: str, argument: str) -> int:
     try:
         getattr(import_module(module), function)(sys.stdin.buffer.read(), argument)
     except EdgeError as error:
-        print(error)
+        print(type(error).__name__, error)
         return error.exit_code
     except MemoryError:
-        print("it asks for more memory than there is; it is damaged, or far too large")
+        print(ModelError.__name__, "it asks for more memory than there is; it is damaged, or far too large")
         return ModelError.exit_code
     return 0

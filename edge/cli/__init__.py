@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
 from importlib import import_module
 from typing import Any
 
@@ -83,6 +82,8 @@ def run(arguments: list[str], debug: bool) -> int:
 
 def _say(message: str, code: int, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exc()
     print(f"edge: {message}", file=sys.stderr)
     return code

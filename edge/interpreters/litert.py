@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
-from edge import probe
 from edge.errors import AdapterError, InferenceError, ModelError, one_line
 from edge.models import ModelFile, graph
 from edge.types import Array, TensorSpec
@@ -64,6 +62,8 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
         raise ModelError(f"model {model.path}: compiled for the Edge TPU, which a processor cannot run; {advice}")
     count = threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
     if not model.trusted:
+        from edge import probe  # what ships needs none, and starts sooner without
+
         key = f"{model.sha256}-{_version()}"
         probe.ensure("edge.interpreters.litert:trial", str(count), model.data, key, str(model.path))
     return construct(model.data, count, f"model {model.path}: ")
@@ -137,7 +137,7 @@ def _quiet() -> Iterator[None]:
     except OSError:  # started without a stderr
         yield
         return
-    with tempfile.TemporaryFile() as said:
+    with os.fdopen(os.memfd_create("stderr"), "rb") as said:
         os.dup2(said.fileno(), 2)
         try:
             yield
