@@ -1,8 +1,8 @@
 """Frame to input tensor: decode, fit, scale, colour and quantise, each once and in the cheapest place.
 
-Scaling halves exactly first (averages of pairs) and interpolates the rest; where so much is left that interpolating
-would alias, it goes to double the size and halves again. Colour is changed on the small picture; quantising is a
-table, an XOR, or nothing where the table is the identity.
+Scaling halves exactly first (averages of pairs) and interpolates the rest where little is left, so that nothing
+aliases. Colour is changed on the small picture; quantising is a table, an XOR, or nothing where the table is the
+identity.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from edge.types import Array, Fit, Frame, TensorSpec
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
+EXACT = 0.9
+"""The share of each side that a crop keeps at least, to come out even."""
+
 PADDING = 128
 """Grey around a letterboxed picture: the middle of the range, which is zero to the network."""
 
-ALIASES = 1.6
-"""Reducing by more than this, bilinear interpolation passes over pixels: it looks at two a pixel of the result."""
+NEAR = 1.25
+"""Reducing by less than this, bilinear interpolation sees every pixel well enough; by more, pixels are averaged."""
+
+FAR = 1.6
+"""From here on, going to double the size and halving that is as good as averaging, and faster."""
 
 MOST_PLANS = 16
 """A folder of pictures of all sizes must not fill the memory with buffers."""
@@ -36,16 +42,29 @@ REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.
 def regions(fit: Fit, source: tuple[int, int], target: tuple[int, int]) -> tuple[Box, Box]:
     """Which part of a `source` of (width, height) goes to which part of a `target`.
 
-    squash: all to all. crop: the largest centred part of the target's shape. letterbox: all, with room around it.
+    squash: all to all. crop: the largest centred part of the target's shape, or up to a tenth less of each side where
+    that halves to the target exactly (640 x 480 for 224 x 224: 448 x 448, not 480 x 480). letterbox: all, with room
+    around it.
     """
     (w, h), (tw, th) = source, target
     if fit == "crop":
-        cw, ch = _inside((tw, th), (w, h))
+        cw, ch = _exact(_inside((tw, th), (w, h)), target)
         return ((w - cw) // 2, (h - ch) // 2, cw, ch), (0, 0, tw, th)
     if fit == "letterbox":
         lw, lh = _inside((w, h), (tw, th))
         return (0, 0, w, h), ((tw - lw) // 2, (th - lh) // 2, lw, lh)
     return (0, 0, w, h), (0, 0, tw, th)
+
+
+def _exact(part: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """`part`, or the next smaller power of two times `target`: there the slower half of the scaling falls away.
+
+    For scale: the weights that ship were scored by their makers on the central 87.5 % of each side.
+    """
+    (w, h), (tw, th) = part, target
+    factor = 1 << max(0, min(w // tw, h // th).bit_length() - 1)
+    near = EXACT * w <= factor * tw <= w and EXACT * h <= factor * th <= h
+    return (factor * tw, factor * th) if near else part
 
 
 def _inside(shape: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
@@ -74,12 +93,13 @@ def decode(frame: Frame, fit: Fit = "squash", target: tuple[int, int] | None = N
 
 
 class Step(NamedTuple):
-    """One call of cv2.resize: which part of the picture before it, to what (width, height), how, and into what."""
+    """One call of cv2.resize: what part of the picture before it, to what (width, height), how, into what buffer."""
 
     part: tuple[slice, slice]
     size: tuple[int, int]
     how: int
-    buffer: Array
+    buffer: Array | None
+    """None: into the result."""
 
 
 class Scaler:
@@ -90,20 +110,19 @@ class Scaler:
 
     def __call__(self, picture: Array, out: Array) -> None:
         """Fill `out` (h x w x 3 uint8) with the whole of `picture`."""
-        height, width = out.shape[:2]
-        key = (*picture.shape, height, width)
+        key = picture.shape + out.shape
         steps = self._plans.get(key)
         if steps is None:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
-            steps = self._plans[key] = plan((picture.shape[0], picture.shape[1]), (height, width))
+            steps = self._plans[key] = plan((picture.shape[0], picture.shape[1]), (out.shape[0], out.shape[1]))
         for part, size, how, buffer in steps:
-            picture = cv2.resize(picture[part], size, dst=buffer, interpolation=how)
-        cv2.resize(picture, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+            target = out if buffer is None else buffer
+            picture = cv2.resize(picture[part], size, dst=target, interpolation=how)
 
 
 def plan(source: tuple[int, int], target: tuple[int, int]) -> list[Step]:
-    """The steps, before the last interpolation, that bring a picture of (height, width) `source` near to `target`."""
+    """The steps that bring a picture of (height, width) `source` to `target`."""
     (h, w), (th, tw) = source, target
     steps = []
     while h >= 2 * th or w >= 2 * tw:
@@ -114,11 +133,32 @@ def plan(source: tuple[int, int], target: tuple[int, int]) -> list[Step]:
         # Along one axis, bilinear is the exact average of the pair; along both, INTER_AREA has the fast path.
         how = cv2.INTER_AREA if by_y == by_x else cv2.INTER_LINEAR
         steps.append(Step(part, (w, h), how, np.empty((h, w, 3), np.uint8)))
-    over = (th * (1 + (h >= ALIASES * th)), tw * (1 + (w >= ALIASES * tw)))
-    if over != target:
-        everything = (slice(None), slice(None))
-        steps.append(Step(everything, over[::-1], cv2.INTER_LINEAR, np.empty((*over, 3), np.uint8)))
-    return steps
+    if steps and (h, w) == target:
+        return [*steps[:-1], steps[-1]._replace(buffer=None)]
+    everything = (slice(None), slice(None))
+    sizes = _rest((h, w), target)
+    for (height, width), how in sizes[:-1]:
+        steps.append(Step(everything, (width, height), how, np.empty((height, width, 3), np.uint8)))
+    return [*steps, Step(everything, (tw, th), sizes[-1][1], None)]
+
+
+def _rest(source: tuple[int, int], target: tuple[int, int]) -> list[tuple[tuple[int, int], int]]:
+    """The (height, width) of each step, and how, for what is left when nothing can be halved any more."""
+    (h, w), (th, tw) = source, target
+    left_y, left_x = h / th, w / tw
+    if _band(left_y) != _band(left_x) and h != th and w != tw:  # each axis in its own way, one after the other
+        return [*_rest(source, (th, w)), *_rest((th, w), target)]
+    if max(left_y, left_x) >= FAR:
+        double = (th if h == th else 2 * th, tw if w == tw else 2 * tw)
+        return [
+            (double, cv2.INTER_LINEAR),
+            (target, cv2.INTER_LINEAR if th in double or tw in double else cv2.INTER_AREA),
+        ]
+    return [(target, cv2.INTER_AREA if max(left_y, left_x) >= NEAR else cv2.INTER_LINEAR)]
+
+
+def _band(left: float) -> int:
+    return (left >= NEAR) + (left >= FAR)
 
 
 class Preprocessor:

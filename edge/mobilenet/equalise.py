@@ -106,7 +106,7 @@ def links(arrays: Arrays) -> list[Link]:
 def scales_of(arrays: Arrays, link: Link, most: Floats) -> Floats:
     """The factors (channels,) for a link whose channels' largest values are ``most``.
 
-    What a depthwise layer takes is scaled in full, which costs nothing; what a pointwise one takes, half way, as ratios.
+    What a depthwise layer takes is scaled in full, at no cost; what a pointwise one takes, half way, as ratios.
     """
     if not link.activated:
         return bottleneck_scales(most)

@@ -1,0 +1,33 @@
+"""From PyTorch to a float .tflite. The only file that imports litert_torch."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+from edge.errors import ModelError
+
+from .fold import Arrays
+from .photographs import SIZE
+
+
+def to_tflite(arrays: Arrays, size: int = SIZE) -> bytes:
+    """A .tflite of the folded network: (1, size, size, 3) float32 in, (1, classes) float32 probabilities out.
+
+    Raises:
+        ModelError: the parameters do not fit, or the converter fails.
+    """
+    import litert_torch
+
+    from .network import deployed, zeros
+
+    net = deployed(arrays)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        path = Path(folder) / "model.tflite"
+        try:
+            litert_torch.convert(net, (zeros(1, size, size, 3),)).export(str(path))
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"the network does not convert ({error}); mend the train extra") from error
+        return path.read_bytes()

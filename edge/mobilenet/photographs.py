@@ -1,0 +1,36 @@
+"""Pictures to calibrate with, seen as the toolkit shows them to the model when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.cameras import images
+from edge.errors import ConfigError
+from edge.models.card import Input
+from edge.preprocess import Preprocessor
+from edge.types import Fit, Frame, TensorSpec
+
+SIZE = 224
+"""Height and width of the network's input, in pixels."""
+
+FIT: Fit = "crop"
+"""How the default model sees a picture: torchvision's weights were trained and scored on crops in proportion."""
+
+
+def pixels(path: Path, size: int = SIZE) -> NDArray[np.uint8]:
+    """The picture as the model will see it: (size, size, 3), RGB, uint8. Raises ConfigError where it is none."""
+    picture = images.decode(path)
+    if picture is None:
+        raise ConfigError(f"{path} is not a picture that OpenCV reads; take it away")
+    spec = TensorSpec(name="pixels", shape=(1, size, size, 3), dtype=np.dtype(np.uint8))
+    prepare = Preprocessor(spec, FIT, Input(mean=[0.0] * 3, std=[1.0] * 3))
+    frame = Frame(pixels=picture, index=0, captured_at_ns=0, size=(picture.shape[1], picture.shape[0]))
+    return np.asarray(prepare(frame, prepare.new_tensor())[0], np.uint8)
+
+
+def in_folder(folder: Path) -> list[Path]:
+    """The picture files of a folder, in the order of their names. Raises ConfigError where there are none."""
+    return images.open(path=str(folder)).paths
