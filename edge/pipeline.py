@@ -51,6 +51,8 @@ class Pipeline:
         self._frames: Channel[Frame] = Channel(1 if camera.live else 2, lossless=not camera.live)
         self._ready: Channel[Ready] = Channel(1, lossless=True)
         self._free: Channel[Array] = Channel(TENSORS, lossless=True)
+        self._taken = Event()
+        self._taken.set()
         self._wanted = Event()
         self._lead_s = 0.0
         self._threads: list[Thread] = []
@@ -76,6 +78,8 @@ class Pipeline:
             except TimeoutError as error:
                 advice = "check its cable or network, and whether something else uses it"
                 raise CameraError(f"{self.source}: no frame for {self._stall_s:g} s; {advice}") from error
+            self._wanted.clear()
+            self._taken.set()
             result = self.engine.answer(frame, tensor, preprocess_ns)
             self._free.put(tensor)
             self._lead_s = max(0, result.timing.inference - 2 * preprocess_ns) / 1e9
@@ -85,6 +89,7 @@ class Pipeline:
         """End the loop after the frame in hand; may be called from a signal handler's thread."""
         for channel in (self._frames, self._ready, self._free):
             channel.abandon()
+        self._taken.set()
         self._wanted.set()
 
     def close(self) -> None:
@@ -128,10 +133,11 @@ class Pipeline:
             while True:
                 tensor = self._free.get()
                 if self.camera.live:
+                    # One frame an inference: only when the last is taken, and then as late as can be.
+                    self._taken.wait()
+                    self._taken.clear()
                     self._wanted.wait(self._lead_s)
-                ready = self._fill(tensor)
-                self._wanted.clear()
-                if not self._ready.put(ready):
+                if not self._ready.put(self._fill(tensor)):
                     return
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             self._ready.close(None if isinstance(error, EOFError) else error)

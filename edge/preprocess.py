@@ -7,6 +7,7 @@ identity.
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -86,7 +87,9 @@ def decode(frame: Frame, fit: Fit = "squash", target: tuple[int, int] | None = N
     if frame.pixel_format != "MJPG":
         return frame.pixels
     n = 1 if target is None else reduction(fit, frame.size, target)
-    picture = cv2.imdecode(frame.pixels, REDUCED.get(n, cv2.IMREAD_COLOR))
+    picture = None
+    with contextlib.suppress(cv2.error):  # raised for a JPEG of no bytes at all
+        picture = cv2.imdecode(frame.pixels, REDUCED.get(n, cv2.IMREAD_COLOR))
     if picture is None:
         raise CameraError(f"frame {frame.index}: the camera sent a JPEG that cannot be decoded; check its cable")
     return picture

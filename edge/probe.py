@@ -58,7 +58,8 @@ def _reason(done: subprocess.CompletedProcess[bytes], name: str) -> EdgeError:
         return EdgeError(
             f"model {name}: it could not be tried: {why[0]}; `pip check` tells if the environment is broken"
         )
-    how = signal.Signals(-done.returncode).name
+    number = -done.returncode
+    how = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     return ModelError(f"model {name}: it crashes the runtime ({how}); the file is damaged: fetch or export it again")
 
 

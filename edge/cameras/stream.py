@@ -18,6 +18,10 @@ INSTALL = "install it with `pip install opencv-python-headless`"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
 
+PAL8 = int.from_bytes(b"PAL\x08", "little")
+TEXT = {0, *(int.from_bytes(tag, "little") for tag in (b"ansi", b"bint"))}
+"""What OpenCV says of a text or of plain zeros, which FFmpeg draws as a screen of characters."""
+
 SLACK = 2
 """Frames that a whole file may have fewer than its header says, as some muxers count."""
 
@@ -77,7 +81,7 @@ def open(
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout * 1000)]
     limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout * 1000)]
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-    if not capture.isOpened():
+    if not capture.isOpened() or _draws_text(capture):
         capture.release()
         if live:
             raise CameraError(
@@ -85,3 +89,8 @@ def open(
             )
         raise ConfigError(f"{url}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
     return Stream(capture, url, live, clock)
+
+
+def _draws_text(capture: Any) -> bool:
+    codec, pixels = (int(capture.get(what)) for what in (cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_CODEC_PIXEL_FORMAT))
+    return pixels == PAL8 and codec in TEXT

@@ -29,6 +29,12 @@ Pixels = Annotated[int, msgspec.Meta(ge=16, le=8192)]
 VIDIOC_QUERYCAP = 0x80685600
 VIDEO_CAPTURE, VIDEO_CAPTURE_MPLANE, DEVICE_CAPS, IO_MC = 0x1, 0x1000, 0x80000000, 0x20000000
 
+FAILURES = 5
+"""So many empty buffers in a row are no hiccup of the cable."""
+
+HICCUP_NS = 1_000_000_000
+"""A read that fails after longer than this waited for a camera that gives nothing."""
+
 YOUNG_NS = 10_000_000_000
 """A sensor's timestamp older than this belongs to some other clock."""
 
@@ -47,15 +53,21 @@ class V4L2:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames as they come. Raises CameraError when the camera stops giving them."""
-        index = 0
+        index = failures = 0
         while True:
+            asked = self._clock()
             good, pixels = self._capture.read()
-            if not good:
+            if good:
+                failures = 0
+                yield self._frame(pixels, index)
+                index += 1
+                continue
+            failures += 1
+            if failures >= FAILURES or self._clock() - asked > HICCUP_NS:
                 raise CameraError(
                     f"{self._device}: the camera stopped after {index} frames; check its cable and its power"
                 )
-            yield self._frame(pixels, index)
-            index += 1
+            self.skipped += 1
 
     def _frame(self, pixels: Any, index: int) -> Frame:
         raw = pixels.ndim < 3 or pixels.shape[2] != 3
@@ -105,15 +117,23 @@ def _check(device: str) -> None:
     if not os.access(device, os.R_OK | os.W_OK):
         raise CameraError(f"{device}: no permission; run `sudo usermod -aG video $USER` and log in again")
     if not _captures(device):
-        raise CameraError(
-            f"{device}: this is no camera that takes pictures by itself; cameras found: {', '.join(devices())}"
-        )
+        known = ", ".join(devices()) or "none"
+        raise CameraError(f"{device}: this is no camera that takes pictures by itself; cameras found: {known}")
 
 
 def devices() -> list[str]:
     """The paths of the cameras that there are, lowest number first; codecs and metadata devices are none."""
+    return [path for path in _nodes() if _captures(path)]
+
+
+def forbidden() -> list[str]:
+    """The paths, lowest number first, that this user may not open; some may be cameras."""
+    return [path for path in _nodes() if not os.access(path, os.R_OK | os.W_OK)]
+
+
+def _nodes() -> list[str]:
     found = [path for path in Path("/dev").glob("video*") if path.name[5:].isdigit()]
-    return [str(path) for path in sorted(found, key=lambda path: int(path.name[5:])) if _captures(str(path))]
+    return [str(path) for path in sorted(found, key=lambda path: int(path.name[5:]))]
 
 
 def _captures(device: str) -> bool:

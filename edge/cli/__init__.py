@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from importlib import import_module
 from typing import Any
 
@@ -57,10 +58,10 @@ def main() -> None:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.basicConfig(format="edge: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
-    sys.exit(run(arguments, debug))
+    _leave(execute(arguments, debug))
 
 
-def run(arguments: list[str], debug: bool) -> int:
+def execute(arguments: list[str], debug: bool) -> int:
     """Run one command; returns its exit code."""
     try:
         code: Any = cli.main(arguments, prog_name="edge", standalone_mode=False)
@@ -76,8 +77,18 @@ def run(arguments: list[str], debug: bool) -> int:
         return _say(one_line(error), error.exit_code, debug)
     except ImportError as error:
         return _say(f"{one_line(error)}; the environment is broken: `pip check` tells what does not fit", 1, debug)
+    except OSError as error:
+        return _say(f"{one_line(error)}; check the disk, and the file or device that is named", 1, debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command line
         return _say(f"{type(error).__name__}: {one_line(error)}; a fault of edge: see more with --debug", 1, debug)
+
+
+def _leave(code: int) -> None:
+    """End the process; at once where a thread hangs in a driver or a pipe, for whose locks Python would wait."""
+    if any(thread.name.startswith("edge-") for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _say(message: str, code: int, debug: bool) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -41,30 +40,35 @@ def command(source: str | None, profile: str, limit: int | None, as_json: bool, 
     chosen = profiles.load(profile)
     if source is None and chosen.camera is None:
         source = sources.default()
-        why = "no camera was found" if source == "sample:" else "the first camera there is"
+        why = _why_none() if source == "sample:" else "the first camera there is"
         click.echo(f"edge: source {source} ({why})", err=True)
-    with open_pipeline(chosen, source, **engine) as pipeline, _stopped_by_signals(pipeline):
-        count, seconds, backend = _loop(pipeline, _sink(pipeline, as_json), limit)
-        click.echo(_summary(pipeline, count, seconds, backend), err=True)
+    with open_pipeline(chosen, source, **engine) as pipeline:
+        outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
+        with _stopped_by_signals(pipeline, outlet):
+            ends = _loop(pipeline, outlet, limit)
+        click.echo(_summary(pipeline, outlet, *ends), err=True)
 
 
-def _loop(pipeline: Pipeline, sink: Sink, limit: int | None) -> tuple[int, float, str]:
-    """Feed the sink; returns the results, the seconds from the first frame to the last, and what ran them."""
-    outlet = Outlet(sink, lossless=not pipeline.camera.live)
-    count, started, result = 0, time.monotonic(), None
+def _why_none() -> str:
+    from edge.cameras import v4l2
+
+    locked = v4l2.forbidden()
+    return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
+
+
+def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> tuple[int, Result | None, Result | None]:
+    """Feed the sink; returns how many results there were, the first and the last."""
+    count, first, last = 0, None, None
     try:
-        for frame, result in pipeline.pairs():
-            outlet.write(frame, result)
+        for frame, last in pipeline.pairs():
+            outlet.write(frame, last)
+            first = first or last
             count += 1
             if count == limit:
                 break
     finally:
         outlet.close()
-    return count, time.monotonic() - started, _backend(pipeline, result)
-
-
-def _backend(pipeline: Pipeline, result: Result | None) -> str:
-    return result.backend if result else pipeline.engine.interpreter.backend
+    return count, first, last
 
 
 def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
@@ -80,20 +84,26 @@ def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
     return PlainLines(sys.stdout)
 
 
-def _summary(pipeline: Pipeline, count: int, seconds: float, backend: str) -> str:
-    rate = f", {count / seconds:.1f} FPS" if count > 1 and seconds > 0 else ""
+def _summary(pipeline: Pipeline, outlet: Outlet, count: int, first: Result | None, last: Result | None) -> str:
+    """What a run came to: seconds and rate are from the first answer to the last."""
+    seconds = (last.finished_at_ns - first.finished_at_ns) / 1e9 if first and last else 0.0
+    rate = f" in {seconds:.1f} s, {(count - 1) / seconds:.1f} FPS" if seconds > 0 else ""
     skipped = f", {pipeline.camera.skipped} skipped" if pipeline.camera.skipped else ""
-    return f"{count} frames in {seconds:.1f} s{rate}, {pipeline.dropped} dropped{skipped}, {backend}"
+    unwritten = f", {outlet.dropped} not written" if outlet.dropped else ""
+    backend = last.backend if last else pipeline.engine.interpreter.backend
+    frames = "1 frame" if count == 1 else f"{count} frames"
+    return f"{frames}{rate}, {pipeline.dropped} dropped{skipped}{unwritten}, {backend}"
 
 
 @contextmanager
-def _stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
+def _stopped_by_signals(pipeline: Pipeline, outlet: Outlet) -> Iterator[None]:
     """End the loop cleanly on Ctrl-C and SIGTERM; a second Ctrl-C ends it at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # In a thread of its own: the loop may hold the very lock that stopping needs.
-        Thread(target=pipeline.stop, daemon=True).start()
+        # In threads of their own: the loop may hold the very lock that stopping needs.
+        for part in (pipeline, outlet):
+            Thread(target=part.stop, daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

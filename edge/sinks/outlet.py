@@ -31,6 +31,11 @@ class Outlet:
         if not self._queue.put((frame, result)) and self._error is not None:
             raise self._error
 
+    def stop(self) -> None:
+        """Take no more, so that whoever waits for room goes on; `close` then waits only so long."""
+        self._lossless = False
+        self._queue.close()
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Let the sink finish what is queued; a lossy one at most so long. Raises the error that ended it."""
         self._queue.close()

@@ -1,0 +1,251 @@
+"""What several test files share: the shared data, tiny models that are made here, and the command line."""
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import flatbuffers
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from edge.cli import execute as run_command
+
+settings.register_profile("suite", deadline=None, database=None, derandomize=True)
+settings.load_profile("suite")
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+FLOAT32, INT32, UINT8, INT8 = 0, 2, 3, 9
+RESHAPE, SOFTMAX, LOGISTIC, DEQUANTIZE = 22, 25, 14, 6
+OPTIONS = {RESHAPE: 17, SOFTMAX: 9}
+
+
+class Ran(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test writes into the cache of whoever runs it."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield cache
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the shared test data is not at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Iterator[object]:
+    """The default model, loaded once for all tests."""
+    import edge
+
+    with edge.Classifier(threads=1) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., Ran]:
+    """`edge ...` in a process of its own, away from the checkout."""
+
+    def run(*arguments: object, cwd: Path | None = None, stdin: bytes = b"", **env: str) -> Ran:
+        line = [sys.executable, "-m", "edge", *map(str, arguments)]
+        place = cwd or Path(os.environ["XDG_CACHE_HOME"])
+        done = subprocess.run(
+            line, cwd=place, input=stdin, capture_output=True, timeout=120, env={**os.environ, **env}, check=False
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """`edge ...` in this process."""
+
+    def run(*arguments: object, debug: bool = False) -> Ran:
+        capfd.readouterr()
+        code = run_command([str(argument) for argument in arguments], debug)
+        sys.stdout.flush()
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+class Tensor(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: int
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+class Operator(NamedTuple):
+    code: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def build(
+    tensors: list[Tensor],
+    operators: list[Operator],
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    fields_of_codes: str = "both",
+) -> bytes:
+    """A .tflite of these parts, by the schema of TensorFlow Lite; fields_of_codes: "old", "new" or "both"."""
+    b = flatbuffers.Builder(1024)
+
+    def scalars(values: tuple, start: Callable[[int], None], prepend: Callable) -> int:
+        start(len(values))
+        for value in reversed(values):
+            prepend(value)
+        return b.EndVector()
+
+    def integers(values: tuple[int, ...]) -> int:
+        return scalars(values, lambda n: b.StartVector(4, n, 4), b.PrependInt32)
+
+    def offsets(values: list[int]) -> int:
+        return scalars(tuple(values), lambda n: b.StartVector(4, n, 4), b.PrependUOffsetTRelative)
+
+    def table(fields: dict[int, tuple[str, object]], size: int) -> int:
+        b.StartObject(size)
+        for slot, (kind, value) in fields.items():
+            getattr(b, f"Prepend{kind}Slot")(slot, value, 0)
+        return b.EndObject()
+
+    def quantisation(tensor: Tensor) -> dict[int, tuple[str, object]]:
+        if not tensor.scale:
+            return {}
+        scale = scalars((tensor.scale,), lambda n: b.StartVector(4, n, 4), b.PrependFloat32)
+        zero = scalars((tensor.zero_point,), lambda n: b.StartVector(8, n, 8), b.PrependInt64)
+        return {4: ("UOffsetTRelative", table({2: ("UOffsetTRelative", scale), 3: ("UOffsetTRelative", zero)}, 7))}
+
+    def made_tensor(number: int, tensor: Tensor) -> int:
+        shape, name, how = integers(tensor.shape), b.CreateString(f"tensor{number}"), quantisation(tensor)
+        fields = {0: ("UOffsetTRelative", shape), 1: ("Int8", tensor.dtype), 3: ("UOffsetTRelative", name)}
+        return table({**fields, **how}, 8)
+
+    def made_operator(operator: Operator) -> int:
+        options = 0
+        if operator.code == SOFTMAX:
+            options = table({0: ("Float32", 1.0)}, 1)
+        if operator.code == RESHAPE:
+            options = table({0: ("UOffsetTRelative", integers(tensors[operator.outputs[0]].shape))}, 1)
+        fields = {
+            0: ("Uint32", codes.index(operator.code)),
+            1: ("UOffsetTRelative", integers(operator.inputs)),
+            2: ("UOffsetTRelative", integers(operator.outputs)),
+        }
+        if options:
+            fields |= {3: ("Uint8", OPTIONS[operator.code]), 4: ("UOffsetTRelative", options)}
+        return table(fields, 5)
+
+    codes = sorted({operator.code for operator in operators})
+    old, new = fields_of_codes != "new", fields_of_codes != "old"
+    written = [{0: ("Int8", min(c, 127) * old), 2: ("Int32", 1), 3: ("Int32", c * new)} for c in codes]
+    made_codes = offsets([table(fields, 4) for fields in written])
+    all_tensors = offsets([made_tensor(i, t) for i, t in enumerate(tensors)])
+    all_operators = offsets([made_operator(operator) for operator in operators])
+    ins, outs = integers(inputs), integers(outputs)
+    parts = (all_tensors, ins, outs, all_operators)
+    graphs = offsets([table({slot: ("UOffsetTRelative", part) for slot, part in enumerate(parts)}, 5)])
+    buffers = offsets([table({}, 1)])
+    fields = {1: made_codes, 2: graphs, 4: buffers}
+    model = table({0: ("Uint32", 3), **{slot: ("UOffsetTRelative", at) for slot, at in fields.items()}}, 8)
+    b.Finish(model, b"TFL3")
+    return bytes(b.Output())
+
+
+class Tiny:
+    """Makes classifiers of 2 x 2 pictures: each of the twelve bytes of a picture is the score of one class."""
+
+    build = staticmethod(build)
+    Tensor, Operator = Tensor, Operator
+
+    def __call__(self, kind: str = "uint8", *, softmax: bool = True, side: int = 2) -> bytes:
+        classes = side * side * 3
+        picture, flat, wide = (1, side, side, 3), (1, classes), classes
+        assert wide
+        dtype, inner, outer = {
+            "uint8": (UINT8, (1 / 16, 0), (1 / 256, 0)),
+            "int8": (INT8, (1 / 16, -128), (1 / 256, -128)),
+            "float32": (FLOAT32, (), ()),
+        }[kind]
+        tensors = [Tensor(picture, dtype, *inner), Tensor(flat, dtype, *inner), Tensor(flat, dtype, *outer)]
+        operators = [Operator(RESHAPE, (0,), (1,))]
+        if softmax:
+            operators.append(Operator(SOFTMAX, (1,), (2,)))
+        return build(tensors if softmax else tensors[:2], operators, (0,), (2 if softmax else 1,))
+
+    @staticmethod
+    def picture(values: dict[int, int], side: int = 2) -> np.ndarray:
+        """A black picture, RGB, whose bytes at the places `values` names are those it gives."""
+        flat = np.zeros(side * side * 3, np.uint8)
+        for place, value in values.items():
+            flat[place] = value
+        return flat.reshape(side, side, 3)
+
+    @staticmethod
+    def zipped(model: bytes, files: dict[str, bytes]) -> bytes:
+        """A model with a zip of associated files behind it, as metadata writers leave it."""
+        import io
+        import zipfile
+
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return model + packed.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Tiny:
+    return Tiny()
+
+
+@pytest.fixture
+def tiny_file(tiny: Tiny, tmp_path: Path) -> Path:
+    """A tiny uint8 classifier with its labels beside it: "class a" to "class l"."""
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(tiny())
+    path.with_suffix(".txt").write_text("".join(f"class {letter}\n" for letter in "abcdefghijkl"))
+    return path
+
+
+@pytest.fixture
+def profile_file(tmp_path: Path, tiny_file: Path) -> Callable[..., Path]:
+    """Writes a profile whose interpreter is scripted and whose model is the tiny one."""
+
+    def write(script: str = '["class 1 0.9"]', *, extra: str = "", options: str = "size = 8", name: str = "p") -> Path:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(
+            f'name = "{name}"\nmodel = "{tiny_file}"\n{extra}\n'
+            f'[[interpreter]]\nkind = "scripted"\nscript = {script}\n{options}\n'
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def jpeg_header() -> Callable[[bytes], tuple[int, int]]:
+    def size(data: bytes) -> tuple[int, int]:
+        at = data.index(b"\xff\xc0")
+        height, width = struct.unpack_from(">HH", data, at + 5)
+        return width, height
+
+    return size

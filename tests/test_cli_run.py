@@ -1,0 +1,472 @@
+import json
+import os
+import pty
+import re
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import edge.cli
+from edge import models
+
+KEYS = ["frame", "source", "backend", "model", "captured_at", "age_ms", "timing_ms", "predictions"]
+GUARD_S = 60
+
+
+def objects(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def pictures(tiny, tmp_path):
+    """A folder of three pictures, of which the middle one is broken."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, best in (("a", 5), ("c", 7)):
+        cv2.imwrite(str(folder / f"{name}.png"), cv2.cvtColor(tiny.picture({best: 255}), cv2.COLOR_RGB2BGR))
+    (folder / "b.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
+    dice = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(dice.integers(0, 256, (120, 160, 3), np.uint8))
+    writer.release()
+    return path
+
+
+# --- answers
+
+
+def test_json_lines_have_exactly_the_documented_keys(cli, tiny_file):
+    ran = cli("run", "scripted:frames 3", "--model", tiny_file, "--json", "--top-k", 2)
+    assert ran.code == 0
+    found = objects(ran.out)
+    assert [list(each) for each in found] == [KEYS] * 3
+    assert [each["frame"] for each in found] == [0, 1, 2]
+    for each in found:
+        assert (each["source"], each["backend"], each["model"]) == ("scripted:frames 3", "litert-cpu", "tiny")
+        assert list(each["timing_ms"]) == ["preprocess", "inference", "postprocess"]
+        assert all(isinstance(value, float | int) and value >= 0 for value in each["timing_ms"].values())
+        assert each["age_ms"] >= 0
+        assert len(each["predictions"]) == 2
+        assert [list(c) for c in each["predictions"]] == [["label", "index", "score"]] * 2
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each["captured_at"])
+
+
+def test_a_run_ends_with_a_summary_on_stderr(cli, tiny_file):
+    ran = cli("run", "scripted:frames 3", "--model", tiny_file, "--json")
+    assert re.fullmatch(r"3 frames in \d+\.\d s, \d+\.\d FPS, 0 dropped, litert-cpu\n", ran.err)
+
+
+def test_without_json_each_result_is_a_plain_line(cli, profile_file):
+    ran = cli("run", "scripted:frames 2", "--profile", profile_file('["class 1 0.9", "class 2"]'), "--top-k", 1)
+    assert ran.code == 0
+    assert [re.sub(r"[\d.]+ ms", "T ms", line) for line in ran.out.splitlines()] == [
+        "frame 0: class b 0.90 (T ms, scripted)",
+        "frame 1: class c 1.00 (T ms, scripted)",
+    ]
+
+
+def test_a_threshold_leaves_classes_out(cli, profile_file):
+    ran = cli("run", "scripted:frames 1", "--profile", profile_file(), "--threshold", "0.5", "--json")
+    assert [c["label"] for c in objects(ran.out)[0]["predictions"]] == ["class b"]
+    ran = cli("run", "scripted:frames 1", "--profile", profile_file(), "--threshold", "0.95")
+    assert "nothing above the threshold" in ran.out
+
+
+def test_a_limit_ends_the_run(cli, profile_file):
+    ran = cli("run", "sample:", "--profile", profile_file(), "--limit", 4, "--json")
+    assert ran.code == 0
+    assert [each["frame"] for each in objects(ran.out)] == [0, 1, 2, 3]
+    assert {each["file"].endswith(".jpg") for each in objects(ran.out)} == {True}
+
+
+def test_a_folder_with_a_broken_picture_is_run_to_its_end_and_the_picture_counted(command, pictures, tiny_file):
+    ran = command("run", pictures, "--model", tiny_file, "--json", "--top-k", 1)
+    assert ran.code == 0
+    assert [Path(each["file"]).name for each in objects(ran.out)] == ["a.png", "c.png"]
+    assert [each["predictions"][0]["label"] for each in objects(ran.out)] == ["class f", "class h"]
+    lines = ran.err.splitlines()
+    assert lines[0] == f"edge: {pictures / 'b.png'}: cannot be decoded, so it is skipped"
+    assert re.fullmatch(r"2 frames in .*, 0 dropped, 1 skipped, litert-cpu", lines[1])
+    assert len(lines) == 2
+
+
+def test_without_a_source_it_says_what_it_takes(cli, profile_file):
+    from edge import source
+
+    ran = cli("run", "--profile", profile_file(), "--limit", 1, "--json")
+    chosen = source.default()
+    why = "no camera was found" if chosen == "sample:" else "the first camera there is"
+    assert ran.err.splitlines()[0] == f"edge: source {chosen} ({why})"
+    assert objects(ran.out)[0]["source"] == chosen
+
+
+def test_a_profiles_camera_is_used_without_a_word(cli, profile_file):
+    file = profile_file(extra='[camera]\nkind = "scripted"\nscript = ["frames 2"]\n')
+    ran = cli("run", "--profile", file, "--json")
+    assert len(objects(ran.out)) == 2
+    assert ran.err.count("\n") == 1
+
+
+def test_the_default_model_answers_on_the_sample(command):
+    ran = command("run", "sample:", "--limit", 2, "--json")
+    assert ran.code == 0
+    assert {each["model"] for each in objects(ran.out)} == {models.DEFAULT}
+    assert objects(ran.out)[0]["predictions"][0]["score"] > 0.2
+    assert ran.err.count("\n") == 1
+
+
+def test_drops_of_a_live_source_are_counted_in_the_summary(cli, tmp_path, profile_file):
+    extra = '[camera]\nkind = "scripted"\nlive = true\nscript = ["frames 300"]\n'
+    ran = cli("run", "--profile", profile_file(extra=extra), "--json")
+    assert ran.code == 0
+    shown = len(objects(ran.out))
+    dropped = int(re.search(r"(\d+) dropped", ran.err)[1])
+    assert shown + dropped == 300
+    assert objects(ran.out)[-1]["frame"] == 299
+
+
+def test_a_recording_is_shown_whole_and_in_order(command, shared):
+    video = shared / "video" / "bottle-detection.mp4"
+    ran = command("run", video, "--json", "--top-k", 1)
+    assert ran.code == 0
+    assert [each["frame"] for each in objects(ran.out)] == list(range(1189))
+    assert re.fullmatch(r"1189 frames in .*, 0 dropped, litert-cpu\n", ran.err)
+
+
+@pytest.mark.parametrize(
+    ("file", "label", "score"),
+    [
+        ("cat.bmp", "Egyptian cat", 0.79),
+        ("parrot.jpg", "macaw", 0.996),
+        ("grace_hopper.bmp", "military uniform", 0.92),
+        ("hot_dog.jpg", "hotdog", 0.89),
+    ],
+)
+def test_the_published_answers_come_out_of_the_command(cli, shared, file, label, score):
+    ran = cli(
+        "run", shared / "images" / file, "--model", shared / "models" / "mobilenet_v2_1.0_224_quant.tflite",
+        "--labels", shared / "labels" / "imagenet_labels.txt", "--fit", "squash", "--json",
+    )  # fmt: skip
+    best = objects(ran.out)[0]["predictions"][0]
+    assert best["label"].split(",")[0] == label
+    assert best["score"] == pytest.approx(score, abs=0.03)
+
+
+# --- bad input: one line that names the thing, nothing on stdout, the exit code of the design
+
+
+def said(ran, code, *words, out=""):
+    assert ran.code == code, ran.err
+    assert ran.out == out
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.err.startswith("edge: ")
+    assert "Traceback" not in ran.err
+    for word in words:
+        assert str(word) in ran.err
+
+
+def model_cases():
+    return {
+        "empty": (b"", "the file is empty; copy it again"),
+        "random bytes": (
+            bytes(np.random.default_rng(1).integers(0, 256, 5000, np.uint8)),
+            "not a TensorFlow Lite model",
+        ),
+        "only an identifier": (b"\x1c\0\0\0TFL3" + bytes(60), "fetch or export it again"),
+    }
+
+
+@pytest.mark.parametrize("kind", model_cases())
+def test_a_model_that_is_none_is_refused(command, tmp_path, kind):
+    data, words = model_cases()[kind]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data)
+    said(command("run", "sample:", "--limit", 1, "--json", "--model", path), 2, f"model {path}: ", words)
+
+
+def test_a_model_that_is_not_there_is_refused(command):
+    said(command("run", "sample:", "--model", "none.tflite"), 2, "model none.tflite: no such file; give the path of")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_a_truncated_model_is_refused(command, tmp_path, share):
+    data = models.shipped()[models.DEFAULT].read_bytes()
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data[: int(len(data) * share)])
+    ran = command("run", "sample:", "--limit", 1, "--model", path)
+    if share == 0.999 and ran.code == 0:
+        pytest.skip("what was cut off is only the list of labels behind the network")
+    said(ran, 2, f"model {path}: ", "fetch or export it again")
+
+
+def test_a_model_compiled_for_the_edge_tpu_is_refused_on_a_processor(command, shared):
+    path = shared / "models" / "mobilenet_v2_1.0_224_quant_edgetpu.tflite"
+    said(command("run", "sample:", "--model", path), 2, path, "compiled for the Edge TPU", "give the model it was")
+
+
+def test_a_model_that_fails_on_invoke_is_refused(command, shared):
+    path = shared / "models" / "model_invoking_error.tflite"
+    ran = command("run", "sample:", "--model", path)
+    said(ran, ran.code, path, "again")
+    assert ran.code in (1, 2)
+
+
+@pytest.mark.parametrize("name", ["ssd_mobilenet_v2_fpnlite_10_256_int8", "deeplabv3_mnv2_dm05_pascal_quant"])
+def test_a_model_that_is_no_classifier_is_refused(cli, shared, name):
+    path = shared / "models" / f"{name}.tflite"
+    said(cli("run", "sample:", "--model", path), 2, path, "no classifier")
+
+
+def test_labels_that_do_not_match_the_classes_are_refused(cli, tmp_path, tiny_file):
+    labels = tmp_path / "few.txt"
+    labels.write_text("a\nb\n")
+    said(cli("run", "sample:", "--model", tiny_file, "--labels", labels), 2, "2 labels for 12 classes", "--labels")
+    said(cli("run", "sample:", "--labels", tmp_path / "none.txt"), 2, tmp_path / "none.txt", "No such file")
+
+
+def test_a_video_that_ends_early_is_an_error_after_the_frames_there_are(command, clip, profile_file):
+    data = clip.read_bytes()
+    clip.write_bytes(data[: len(data) * 6 // 10])
+    ran = command("run", clip, "--profile", profile_file(), "--json")
+    frames = [each["frame"] for each in objects(ran.out)]
+    assert frames == list(range(len(frames)))
+    assert 5 <= len(frames) < 20
+    said(ran, 1, clip, f"ended after {len(frames)} of 20 frames; the file is cut off", out=ran.out)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.mp4", b"no video at all" * 100),
+        ("a.txt", b"no video at all\n" * 100),
+        ("a.py", b"import this\n" * 100),
+        ("a.m3u8", b"#EXTM3U\n#EXTINF:1,\nb.ts\n#EXT-X-ENDLIST\n"),
+        ("a.csv", b"file,class_index\n" * 100),
+        ("a.bin", bytes(4000)),
+        ("a", b""),
+    ],
+)
+def test_a_video_that_is_none_is_refused(command, tmp_path, name, data):
+    path = tmp_path / name
+    path.write_bytes(data)
+    said(command("run", path), 2, path, "no video that FFmpeg can read; give a video")
+
+
+def test_a_folder_without_pictures_is_refused(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    said(cli("run", tmp_path / "empty"), 2, tmp_path / "empty", "no pictures there; give")
+
+
+def test_a_picture_that_is_broken_is_an_error(command, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()[:200])
+    said(command("run", path), 1, path, "cannot be decoded")
+
+
+@pytest.mark.parametrize("source", ["camera:987", "v4l2:///dev/video987", "/dev/video987"])
+def test_a_camera_that_is_absent_is_an_error(cli, source):
+    said(cli("run", source), 1, "/dev/video987: there is no such camera", "plug it in")
+
+
+def test_a_device_that_is_no_camera_is_an_error(cli):
+    said(cli("run", "/dev/null"), 1, "/dev/null: this is no camera")
+
+
+def test_a_stream_that_nobody_sends_is_an_error(command):
+    said(command("run", "rtsp://127.0.0.1:9/x"), 1, "rtsp://127.0.0.1:9/x: no video came", "check the address")
+
+
+@pytest.mark.parametrize("source", ["kinect:0", "nowhere.jpg", "", "nowhere/*.jpg", "a" * 300])
+def test_a_source_that_nobody_understands_is_refused(cli, source):
+    said(cli("run", source), 2, source, "give ")
+
+
+def test_an_unknown_profile_is_refused(cli):
+    said(cli("run", "--profile", "nano"), 2, "profile nano: no such profile or file; shipped are: ", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ("size = 8\nsise = 9", "interpreter[0].sise: unknown key"),
+        ("size = 'x'", "interpreter[0].size: Expected `int`, got `str`"),
+        ("size = 0", "interpreter[0].size: Expected `int` >= 1"),
+    ],
+)
+def test_a_profile_with_a_wrong_key_is_refused_by_its_path(cli, profile_file, options, key):
+    file = profile_file(options=options)
+    said(cli("run", "sample:", "--profile", file, "--limit", 1), 2, f"profile {file}: {key}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--threshold", "2"), ["--threshold", "2"]),
+        (("--threshold", "-0.1"), ["--threshold"]),
+        (("--threshold", "nan"), ["threshold", "nan"]),
+        (("--top-k", "0"), ["--top-k", "0"]),
+        (("--limit", "0"), ["--limit"]),
+        (("--threads", "0"), ["--threads"]),
+        (("--threads", "two"), ["--threads", "two"]),
+        (("--fit", "stretch"), ["--fit", "squash"]),
+        (("--task", "detect"), ["--task"]),
+        (("--colour",), ["--colour"]),
+        (("again",), ["again"]),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(cli, arguments, words):
+    said(cli("run", "sample:", *arguments), 2, *words, "See `edge run --help`." if "nan" not in arguments else "")
+
+
+def test_an_interpreter_that_fails_is_an_error_after_the_answers_there_were(cli, profile_file):
+    file = profile_file('["class 1", "class 2", "fail device lost"]')
+    ran = cli("run", "sample:", "--profile", file, "--json")
+    assert len(objects(ran.out)) == 2
+    said(ran, 1, "device lost", out=ran.out)
+
+
+def test_a_camera_that_fails_is_an_error_after_the_answers_there_were(cli, profile_file):
+    ran = cli("run", "scripted:frames 2; fail cable pulled", "--profile", profile_file(), "--json")
+    assert len(objects(ran.out)) == 2
+    said(ran, 1, "cable pulled", out=ran.out)
+
+
+def test_a_fault_of_ours_is_one_line_too(cli, tmp_path, monkeypatch, profile_file):
+    (tmp_path / "faulty").mkdir()
+    (tmp_path / "faulty" / "__init__.py").touch()
+    (tmp_path / "faulty" / "npu.py").write_text("INSTALL = ''\ndef open(model): raise ZeroDivisionError('a\\nb')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "faulty.toml"
+    file.write_text('name = "x"\n[[interpreter]]\nkind = "faulty.npu"\n')
+    said(cli("run", "sample:", "--profile", file), 1, "ZeroDivisionError: a b; a fault of edge: see more with --debug")
+
+
+def test_debug_shows_the_traceback_and_the_same_line(command, cli):
+    ran = cli("run", "kinect:0", debug=True)
+    assert "Traceback" in ran.err and "ConfigError" in ran.err
+    assert ran.err.splitlines()[-1].startswith("edge: source kinect:0")
+    for arguments in (("--debug", "run", "kinect:0"), ("run", "kinect:0", "--debug")):
+        ran = command(*arguments)
+        assert ran.code == 2
+        assert "Traceback" in ran.err
+
+
+# --- the process
+
+
+def start(*arguments, **options):
+    line = [sys.executable, "-m", "edge", *map(str, arguments)]
+    place = os.environ["XDG_CACHE_HOME"]
+    return subprocess.Popen(line, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.parametrize("json_or_not", [["--json"], []])
+def test_a_reader_that_goes_away_ends_the_run_quietly(profile_file, json_or_not):
+    process = start("run", "sample:", "--profile", profile_file(), *json_or_not)
+    try:
+        assert process.stdout.readline().strip()
+        process.stdout.close()
+        assert process.wait(GUARD_S) == 0
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
+def test_a_disk_that_is_full_is_an_error(profile_file):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        line = [sys.executable, "-m", "edge", "run", "scripted:frames 3", "--profile", str(profile_file()), "--json"]
+        done = subprocess.run(
+            line, cwd=os.environ["XDG_CACHE_HOME"], stdout=full, stderr=subprocess.PIPE, timeout=GUARD_S, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+
+
+def test_without_a_stderr_it_answers_all_the_same(tiny_file):
+    line = f"{sys.executable} -m edge run 'scripted:frames 2' --model {tiny_file} --json 2>&-"
+    done = subprocess.run(
+        line, shell=True, cwd=os.environ["XDG_CACHE_HOME"], stdout=subprocess.PIPE, timeout=GUARD_S, check=False
+    )
+    assert done.returncode == 0
+    assert len(objects(done.stdout.decode())) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_a_summary(profile_file, number):
+    process = start("run", "sample:", "--profile", profile_file(), "--json")
+    first = process.stdout.readline()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 0, err
+    frames = [each["frame"] for each in objects((first + out).decode())]
+    assert frames == list(range(len(frames)))
+    assert re.fullmatch(rb"%d frames?( in .*)?, 0 dropped, scripted\n" % len(frames), err)
+
+
+def test_a_signal_ends_a_run_whose_camera_is_silent(profile_file):
+    script = '[camera]\nkind = "scripted"\nlive = true\nscript = ["frames 1", "stall 9"]\n'
+    process = start("run", "--profile", profile_file(extra=script), "--json")
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 0, err
+    assert err.startswith(b"1 frame")
+
+
+def test_on_a_terminal_the_view_is_drawn(profile_file):
+    ours, theirs = pty.openpty()
+    line = [sys.executable, "-m", "edge", "run", "scripted:frames 3", "--profile", str(profile_file())]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    process = subprocess.Popen(
+        line, cwd=os.environ["XDG_CACHE_HOME"], stdout=theirs, stderr=subprocess.PIPE, env=environment
+    )
+    os.close(theirs)
+    drawn = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            drawn += chunk
+    except OSError:  # the terminal's other side was closed
+        pass
+    finally:
+        os.close(ours)
+    _, err = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 0, err
+    text = drawn.decode()
+    for words in ("class b", "90.0%", "FPS", "latency", "age", "dropped 0", "scripted:frames 3"):
+        assert words in text
+    assert "frame 2" in text
+    assert err.startswith(b"3 frames in ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["edge", "--version"], 0, f"edge {edge.__version__}\n"),
+        (["edge", "run", "kinect:0"], 2, "edge: source kinect:0"),
+    ],
+)
+def test_the_module_is_the_command(monkeypatch, capfd, arguments, code, words):
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setenv("OPENCV_LOG_LEVEL", "SILENT")
+    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("edge", run_name="__main__")
+    assert ended.value.code == code
+    captured = capfd.readouterr()
+    assert (captured.out or captured.err).startswith(words)

@@ -1,0 +1,160 @@
+import hashlib
+
+import pytest
+
+from edge import models
+from edge.errors import ModelError
+from edge.models import card as cards
+
+
+def test_a_model_is_read_once_with_its_hash_and_its_labels(tiny_file):
+    file = models.load(tiny_file)
+    assert file.name == "tiny"
+    assert file.path == tiny_file
+    assert file.data == tiny_file.read_bytes()
+    assert file.sha256 == hashlib.sha256(file.data).hexdigest()
+    assert file.labels[:2] == ("class a", "class b")
+    assert file.card is None
+    assert file.trusted is False
+
+
+def test_labels_that_are_given_come_before_those_beside_and_those_inside(tiny, tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny.zipped(tiny(), {"l.txt": b"inside\n" * 12}))
+    assert models.load(path).labels == ("inside",) * 12
+    path.with_suffix(".txt").write_text("beside\n" * 12)
+    assert models.load(path).labels == ("beside",) * 12
+    given = tmp_path / "given.txt"
+    given.write_text("given\n" * 12)
+    assert models.load(str(path), str(given)).labels == ("given",) * 12
+
+
+def test_a_model_without_labels_has_none(tiny, tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny())
+    assert models.load(path).labels is None
+
+
+def test_a_card_beside_a_model_is_read(tiny_file):
+    sha256 = hashlib.sha256(tiny_file.read_bytes()).hexdigest()
+    tiny_file.with_suffix(".toml").write_text(
+        f'name = "tiny"\nsha256 = "{sha256}"\nfit = "crop"\n[input]\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n'
+    )
+    card = models.load(tiny_file).card
+    assert (card.name, card.fit, card.input.std, card.accuracy) == ("tiny", "crop", [1.0, 1.0, 1.0], None)
+
+
+def test_a_model_that_its_card_does_not_describe_is_refused(tiny_file):
+    tiny_file.with_suffix(".toml").write_text('name = "tiny"\nsha256 = "00"\n')
+    with pytest.raises(ModelError, match=r"the file is not the one that its card tiny\.toml describes"):
+        models.load(tiny_file)
+
+
+def test_a_card_of_a_strangers_model_does_not_make_it_trusted(tiny_file):
+    sha256 = hashlib.sha256(tiny_file.read_bytes()).hexdigest()
+    tiny_file.with_suffix(".toml").write_text(f'name = "tiny"\nsha256 = "{sha256}"\n')
+    assert models.load(tiny_file).trusted is False
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = ", "Invalid value"),
+        ('nom = "x"', "unknown field `nom`"),
+        ('name = "x"\nfit = "stretch"', r"Invalid enum value 'stretch' - at `\$.fit`"),
+        ('name = "x"\n[input]\nmean = [0]', "missing required field `std`"),
+        ("", "missing required field `name`"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused_and_the_key_is_named(tiny_file, text, words):
+    tiny_file.with_suffix(".toml").write_text(text)
+    with pytest.raises(ModelError, match=rf"tiny.toml: not a model card: .*{words}.*mend it"):
+        models.load(tiny_file)
+
+
+def test_a_card_that_is_no_text_is_refused(tiny_file):
+    tiny_file.with_suffix(".toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="not a model card"):
+        models.load(tiny_file)
+
+
+def test_a_card_that_is_saved_can_be_read_and_leaves_nothing_beside_it(tmp_path):
+    pytest.importorskip("tomli_w", reason="writing cards needs the train extra")
+    card = cards.Card(
+        name="x",
+        fit="squash",
+        input=cards.Input(mean=[127.5] * 3, std=[127.5] * 3),
+        accuracy=cards.Accuracy(
+            data="d", images=3, top1=0.5, top5=1.0, float_top1=0.6, float_top5=1.0, date="2026-01-01"
+        ),
+    )
+    cards.save(card, tmp_path / "x.toml")
+    assert cards.read(tmp_path / "x.toml") == card
+    assert [path.name for path in tmp_path.iterdir()] == ["x.toml"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "the file is empty; copy it again"),
+        (b"\0" * 100, "not a TensorFlow Lite model; give an int8"),
+        (b"PK\x03\x04 a zip", "not a TensorFlow Lite model"),
+        (b"TFL3", "not a TensorFlow Lite model"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path, data, words):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=f"model {path}: {words}"):
+        models.load(path)
+
+
+def test_a_model_that_is_not_there_is_refused_and_those_that_ship_are_named():
+    with pytest.raises(ModelError, match=f"model nowhere.tflite: no such file; .*one of: .*{models.DEFAULT}"):
+        models.load("nowhere.tflite")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000, "a\0b"], ids=["empty", "long", "zero"])
+def test_a_name_that_can_be_no_file_is_refused(name):
+    with pytest.raises(ModelError, match="model "):
+        models.load(name)
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(ModelError, match="Is a directory; give an int8"):
+        models.load(tmp_path)
+
+
+def test_a_file_larger_than_any_model_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "huge.tflite"
+    with path.open("wb") as file:
+        file.truncate(models.MOST_BYTES + 1)
+    with pytest.raises(ModelError, match="larger than 1 GiB"):
+        models.load(path)
+
+
+def test_the_default_model_ships_with_card_and_labels_and_is_trusted():
+    assert models.DEFAULT in models.shipped()
+    file = models.load()
+    assert file.name == models.DEFAULT
+    assert file.trusted
+    assert file.card.sha256 == file.sha256
+    assert file.card.classes == len(file.labels) == 1000
+    assert file.card.fit in ("squash", "crop", "letterbox")
+    assert file.card.license and file.card.source and file.card.made_by
+    assert file.card.accuracy.images > 0
+    assert 3_000_000 < len(file.data) < 5_000_000
+    assert file.labels[285] == "Egyptian cat"
+
+
+def test_every_model_that_ships_has_a_card_that_describes_it():
+    for name, path in models.shipped().items():
+        file = models.load(name)
+        assert file.path == path
+        assert file.trusted
+
+
+def test_other_labels_leave_a_shipped_model_trusted(tmp_path):
+    labels = tmp_path / "l.txt"
+    labels.write_text("x\n" * 1000)
+    assert models.load(None, labels).trusted

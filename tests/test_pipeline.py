@@ -1,0 +1,459 @@
+import contextlib
+import itertools
+import logging
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+import edge
+from edge import adapters, pipeline, profile
+from edge.engine import Engine, open_engine
+from edge.errors import AdapterError, CameraError, ConfigError, InferenceError, ModelError
+from edge.models.card import Input
+from edge.preprocess import Preprocessor
+from edge.tasks.classify import Classify
+from edge.types import Frame
+
+GUARD_S = 15.0
+
+
+def scripted_engine(script=None, sleep=lambda seconds: None, clock=lambda: 0):
+    interpreter = adapters.open("interpreters", "scripted", None, script=script, size=8, sleep=sleep)
+    task = Classify(interpreter.outputs[0], None, 3, 0.0, lambda: True)
+    preprocessor = Preprocessor(interpreter.inputs[0], "squash", Input(mean=[0.0] * 3, std=[1.0] * 3))
+    return Engine(interpreter, preprocessor, task, "scripted", clock)
+
+
+def waiting_for(gate):
+    """A sleep that ends when the gate opens, and fails where it never does."""
+
+    def sleep(seconds):
+        assert gate.wait(GUARD_S), "the gate was never opened"
+
+    return sleep
+
+
+def camera_of(*script, live=False, **injected):
+    return adapters.open("cameras", "scripted", script=list(script), live=live, **injected)
+
+
+def run(camera, engine, **options):
+    with pipeline.Pipeline(camera, engine, "a source", **options) as opened:
+        return list(opened), opened
+
+
+def test_a_recorded_source_loses_no_frame_and_keeps_the_order():
+    results, opened = run(camera_of("frames 200"), scripted_engine(["class 1", "class 2 0.5"]))
+    assert [result.frame for result in results] == list(range(200))
+    assert [result.answer[0].index for result in results] == [1, 2] * 100
+    assert opened.dropped == 0
+
+
+def test_a_whole_run_can_be_replayed_exactly():
+    def once():
+        camera = camera_of("frames 5", "stall 2", "frames 3", clock=lambda: 7, sleep=lambda seconds: None)
+        return run(camera, scripted_engine(["class 1 0.8", "class 4"]))[0]
+
+    assert once() == once()
+    assert len(once()) == 8
+
+
+def test_the_tensor_is_made_of_the_frame_that_the_result_is_of():
+    class Echo:
+        """Answers with the class that the picture's brightness names."""
+
+        backend = "echo"
+
+        def __init__(self):
+            real = adapters.open("interpreters", "scripted", None, classes=256, size=8)
+            self.inputs, self.outputs = real.inputs, real.outputs
+
+        def infer(self, tensor):
+            seen = tensor.flat[0]
+            time.sleep(0.0005)  # nobody may fill this tensor while it is inferred from
+            assert (tensor == seen).all()
+            return [np.eye(256, dtype=np.float32)[[seen]]]
+
+        def close(self): ...
+
+    echo = Echo()
+    fill = Preprocessor(echo.inputs[0], "squash", Input(mean=[0.0] * 3, std=[1.0] * 3))
+    engine = Engine(echo, fill, Classify(echo.outputs[0], None, 1, 0.0, lambda: True), "echo", lambda: 0)
+    results, _ = run(camera_of("frames 256"), engine)
+    assert [result.answer[0].index for result in results] == [result.frame for result in results] == list(range(256))
+
+
+def test_pairs_give_the_frame_that_each_result_is_of():
+    with pipeline.Pipeline(camera_of("frames 9"), scripted_engine(), "a source") as opened:
+        pairs = list(opened.pairs())
+    assert [(frame.index, result.frame) for frame, result in pairs] == [(n, n) for n in range(9)]
+
+
+def test_a_live_source_drops_old_frames_and_counts_them():
+    all_there = threading.Event()
+    camera = camera_of("frames 50", "stall 1", live=True, sleep=lambda seconds: all_there.set())
+    engine = scripted_engine(["sleep 1", "class 1"], sleep=waiting_for(all_there))
+    results, opened = run(camera, engine)
+    frames = [result.frame for result in results]
+    assert frames == sorted(set(frames))
+    assert frames[-1] == 49  # the newest wins
+    assert opened.dropped == 50 - len(frames) > 40
+
+
+def test_a_recorded_source_waits_where_the_model_is_behind():
+    taken = itertools.count()
+    camera = camera_of("frames 100", clock=lambda: next(taken))
+    gate = threading.Event()
+    engine = scripted_engine(["sleep 1", "class 1"], sleep=waiting_for(gate))
+    with pipeline.Pipeline(camera, engine, "a source") as opened:
+        results, thread = [], None
+        thread = threading.Thread(target=lambda: results.extend(opened), daemon=True)
+        thread.start()
+        thread.join(0.2)
+        assert next(taken) <= 10
+        gate.set()
+        thread.join(GUARD_S)
+        assert len(results) == 100
+
+
+def test_the_next_frames_are_prepared_while_the_model_runs():
+    asked, prepared = itertools.count(1), threading.Event()
+
+    def clock():
+        if next(asked) >= 5:  # two for preparing a frame, one before inference: the fifth is of the second frame
+            prepared.set()
+        return 0
+
+    engine = scripted_engine(["sleep 1", "class 1"], sleep=waiting_for(prepared), clock=clock)
+    results, _ = run(camera_of("frames 5"), engine)
+    assert len(results) == 5
+
+
+def test_the_times_of_a_result_are_those_of_its_stages():
+    ticks = iter([100, 130, 1000, 1600, 1605])  # before and after preparing; before, after inference, after the answer
+    engine = scripted_engine(clock=lambda: next(ticks))
+    (result,), _ = run(camera_of("frames 1", clock=lambda: 40), engine)
+    assert (result.timing.preprocess, result.timing.inference, result.timing.postprocess) == (30, 600, 5)
+    assert (result.captured_at_ns, result.finished_at_ns) == (40, 1605)
+    assert result.backend == "scripted"
+
+
+def test_a_camera_that_fails_ends_the_run_after_the_frames_there_were():
+    camera, engine, seen = camera_of("frames 3", "fail cable pulled"), scripted_engine(), []
+    with pipeline.Pipeline(camera, engine, "a source") as opened, pytest.raises(CameraError, match="cable pulled"):
+        for result in opened:
+            seen.append(result.frame)
+    assert seen == [0, 1, 2]
+    assert camera.closed and engine.interpreter.closed
+
+
+def test_an_interpreter_that_fails_ends_the_run_and_gives_all_back():
+    camera, engine = camera_of("frames 30"), scripted_engine(["class 1", "class 1", "fail device lost"])
+    seen = []
+    with pipeline.Pipeline(camera, engine, "a source") as opened, pytest.raises(InferenceError, match="device lost"):
+        for result in opened:
+            seen.append(result.frame)
+    assert seen == [0, 1]
+    assert camera.closed and engine.interpreter.closed
+
+
+def test_a_source_that_gives_nothing_for_too_long_is_an_error():
+    gate = threading.Event()
+    camera = camera_of("frames 2", "stall 1", "frames 1", sleep=waiting_for(gate))
+    opened, seen = pipeline.Pipeline(camera, scripted_engine(), "a source", stall_s=1.0), []
+    with pytest.raises(CameraError, match=r"a source: no frame for 1 s; check its cable or network"):
+        for result in opened:
+            seen.append(result.frame)
+    assert seen == [0, 1]
+    gate.set()
+    opened.close()
+    assert camera.closed
+
+
+def test_a_camera_that_hangs_in_its_driver_is_not_waited_for_without_end(caplog):
+    gate = threading.Event()
+    camera = camera_of("stall 1", live=True, sleep=waiting_for(gate))
+    engine = scripted_engine()
+    opened = pipeline.Pipeline(camera, engine, "a source", stall_s=0.01)
+    caplog.set_level(logging.INFO, "edge")
+    with pytest.raises(CameraError), opened:
+        list(opened)
+    gate.set()
+    assert not camera.closed  # closing what a thread is still inside could crash
+    assert engine.interpreter.closed
+    assert "a source hangs in its driver" in caplog.text
+
+
+def test_stopping_ends_a_run_that_waits_for_a_frame():
+    gate = threading.Event()
+    camera = camera_of("frames 1", "stall 1", sleep=waiting_for(gate))
+    with pipeline.Pipeline(camera, scripted_engine(), "a source") as opened:
+        results = iter(opened)
+        assert next(results).frame == 0
+        threading.Timer(0.05, opened.stop).start()
+        assert list(results) == []
+        gate.set()
+
+
+def test_leaving_early_gives_camera_and_model_back():
+    camera, engine, before = camera_of("frames 1000"), scripted_engine(), set(threading.enumerate())
+    with pipeline.Pipeline(camera, engine, "a source") as opened:
+        assert [result.frame for result in itertools.islice(opened, 3)] == [0, 1, 2]
+    assert camera.closed and engine.interpreter.closed
+    opened.close()
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_pipeline_that_never_ran_gives_its_devices_back():
+    camera, engine = camera_of("frames 1"), scripted_engine()
+    pipeline.Pipeline(camera, engine, "a source").close()
+    assert camera.closed and engine.interpreter.closed
+
+
+def test_a_closed_pipeline_has_no_results():
+    opened = pipeline.Pipeline(camera_of("frames 5"), scripted_engine(), "a source")
+    opened.close()
+    assert list(opened) == []
+
+
+def test_iterating_a_second_time_does_not_hang():
+    opened = pipeline.Pipeline(camera_of("frames 3"), scripted_engine(), "a source", stall_s=1.0)
+    assert len(list(opened)) == 3
+    ended = []
+
+    def again():
+        with contextlib.suppress(RuntimeError, OSError, ValueError):  # an error would do as well as results
+            list(opened)
+        ended.append(True)
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    thread.join(5)
+    opened.close()
+    assert ended
+
+
+class Garbled:
+    """A live camera whose cable garbles the frames that `bad` names."""
+
+    skipped = 0
+
+    def __init__(self, bad, live=True):
+        self.bad, self.live, self.taken = bad, live, threading.Semaphore(1 if live else 100)
+
+    def __iter__(self):
+        data = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].ravel()
+        for n in range(6):
+            assert self.taken.acquire(timeout=GUARD_S)
+            pixels = np.frombuffer(b"\xff\xd8garbled", np.uint8) if n in self.bad else data
+            yield Frame(pixels=pixels, index=n, captured_at_ns=0, size=(64, 48), pixel_format="MJPG")
+            if n in self.bad:
+                self.taken.release()
+
+    def close(self): ...
+
+
+def test_a_garbled_frame_of_a_live_camera_is_skipped_and_counted():
+    camera = Garbled({1, 5})
+    with pipeline.Pipeline(camera, scripted_engine(), "a source") as opened:
+        seen = []
+        for result in opened:
+            seen.append(result.frame)
+            camera.taken.release()
+    assert set(seen) <= {0, 2, 3, 4}
+    assert seen[0] == 0
+    assert camera.skipped + len(seen) + opened.dropped == 6
+    assert camera.skipped >= 1
+
+
+def test_a_garbled_frame_of_a_recording_is_an_error():
+    camera = Garbled({0}, live=False)
+    with pipeline.Pipeline(camera, scripted_engine(), "x") as opened, pytest.raises(CameraError, match="JPEG"):
+        list(opened)
+
+
+# --- opening
+
+
+def test_a_pipeline_is_opened_by_a_profile_and_a_source(profile_file):
+    with edge.open_pipeline(profile_file('["class 2 0.75"]'), "scripted:frames 4", top_k=1) as opened:
+        results = list(opened)
+    assert opened.source == "scripted:frames 4"
+    assert opened.engine.model == "tiny"
+    assert [[(c.label, c.index, round(c.score, 4)) for c in r.answer] for r in results] == [[("class c", 2, 0.75)]] * 4
+
+
+def test_a_profile_that_was_loaded_will_do(profile_file):
+    loaded = profile.load(profile_file())
+    with edge.open_pipeline(loaded, "scripted:frames 2") as opened:
+        assert len(list(opened)) == 2
+
+
+CAMERA = '[camera]\nkind = "scripted"\nscript = ["frames 3"]\nwidth = 32\n'
+
+
+def test_the_profiles_camera_is_used_unless_a_source_is_named(profile_file):
+    file = profile_file(extra=CAMERA)
+    with edge.open_pipeline(file) as opened:
+        assert opened.source == "scripted"
+        assert [frame.size for frame, _ in opened.pairs()] == [(32, 48)] * 3
+    with edge.open_pipeline(file, "scripted:frames 1") as opened:
+        assert [frame.size for frame, _ in opened.pairs()] == [(64, 48)]
+
+
+def test_without_a_camera_in_the_profile_the_first_there_is_or_the_sample_is_used(profile_file):
+    from edge import source
+
+    with edge.open_pipeline(profile_file()) as opened:
+        assert opened.source == source.default()
+
+
+def test_the_model_is_checked_before_the_camera_is_opened(profile_file):
+    with pytest.raises(ModelError):
+        edge.open_pipeline(profile_file(), "/dev/video987", model="nowhere.tflite")
+
+
+def test_the_source_is_checked_before_the_model_is_opened():
+    with pytest.raises(ConfigError, match="nobody here understands it"):
+        edge.open_pipeline("cpu", "kinect:0", model="nowhere.tflite")
+
+
+def test_a_camera_that_cannot_be_opened_is_an_error(profile_file):
+    with pytest.raises(CameraError, match="/dev/video987"):
+        edge.open_pipeline(profile_file(), "/dev/video987")
+
+
+def test_an_option_that_does_not_exist_is_a_programmers_error(profile_file):
+    with pytest.raises(TypeError):
+        edge.open_pipeline(profile_file(), "sample:", colour="red")
+
+
+# --- the engine
+
+
+NPU = """
+INSTALL = "install it with `pip install npu`"
+def open(model, *, reason: str):
+    raise ImportError(reason)
+"""
+
+
+@pytest.fixture
+def npu(tmp_path, monkeypatch):
+    """An adapter from outside that never runs."""
+    (tmp_path / "fleeting_npu").mkdir()
+    (tmp_path / "fleeting_npu" / "__init__.py").touch()
+    (tmp_path / "fleeting_npu" / "chip.py").write_text(NPU)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "fleeting_npu.chip"
+
+
+def loaded(tmp_path, tiny_file, *interpreters, extra=""):
+    path = tmp_path / "order.toml"
+    tables = "".join(f"[[interpreter]]\n{text}\n" for text in interpreters)
+    path.write_text(f'name = "order"\nmodel = "{tiny_file}"\n{extra}\n{tables}')
+    return profile.load(path)
+
+
+def test_the_next_interpreter_runs_where_the_first_cannot_and_the_reason_is_said(tmp_path, tiny_file, npu, caplog):
+    chosen = loaded(tmp_path, tiny_file, f'kind = "{npu}"\nreason = "no chip"', 'kind = "scripted"')
+    engine = open_engine(chosen)
+    assert engine.interpreter.backend == "scripted"
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        f"scripted runs instead, because {npu} cannot run here: no chip; install it with `pip install npu`"
+    )
+
+
+def test_where_one_interpreter_is_listed_there_is_no_other(tmp_path, tiny_file, npu):
+    chosen = loaded(tmp_path, tiny_file, f'kind = "{npu}"\nreason = "no chip"')
+    with pytest.raises(AdapterError, match="cannot run here: no chip; install it with `pip install npu`"):
+        open_engine(chosen)
+
+
+def test_where_none_runs_every_reason_is_told(tmp_path, tiny_file, npu):
+    tables = [f'kind = "{npu}"\nreason = "{reason}"' for reason in ("no chip", "no driver")]
+    with pytest.raises(AdapterError, match=r"no chip; install .*; .*no driver; install"):
+        open_engine(loaded(tmp_path, tiny_file, *tables))
+
+
+def test_a_model_that_does_not_fit_does_not_move_on_to_the_next(tmp_path, tiny_file):
+    tiny_file.write_bytes(tiny_file.read_bytes()[:300])
+    chosen = loaded(tmp_path, tiny_file, 'kind = "litert"', 'kind = "scripted"')
+    with pytest.raises(ModelError, match="LiteRT cannot load it"):
+        open_engine(chosen)
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "general", "used"),
+    [(3, 2, 1, 3), (None, 2, 1, 2), (None, None, 1, 1), (None, None, None, None)],
+)
+def test_threads_come_from_the_call_then_the_interpreter_then_the_profile(
+    tmp_path, tiny_file, monkeypatch, given, own, general, used
+):
+    folder = tmp_path / f"outer_{given}_{own}_{general}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "npu.py").write_text(
+        "from edge.interpreters import scripted\nINSTALL = ''\n"
+        "def open(model, *, threads: int | None = None):\n"
+        "    made = scripted.open(model, size=8); made.backend = f'threads {threads}'; return made\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    table = f'kind = "{folder.name}.npu"' + (f"\nthreads = {own}" if own else "")
+    chosen = loaded(tmp_path, tiny_file, table, extra=f"threads = {general}" if general else "")
+    assert open_engine(chosen, threads=given).interpreter.backend == f"threads {used}"
+
+
+@pytest.mark.parametrize(
+    ("given", "by_profile", "by_card", "used"),
+    [("crop", "letterbox", "squash", "crop"), (None, "letterbox", "crop", "letterbox"), (None, None, "crop", "crop"),
+     (None, None, None, "squash")],
+)  # fmt: skip
+def test_the_fit_comes_from_the_call_then_the_profile_then_the_card(
+    tmp_path, tiny_file, given, by_profile, by_card, used
+):
+    if by_card:
+        tiny_file.with_suffix(".toml").write_text(f'name = "tiny"\nfit = "{by_card}"\n')
+    extra = f'fit = "{by_profile}"' if by_profile else ""
+    chosen = loaded(tmp_path, tiny_file, 'kind = "scripted"', extra=extra)
+    assert open_engine(chosen, fit=given).preprocessor.fit == used
+
+
+def test_the_labels_of_the_profile_are_used_unless_others_are_given(tmp_path, tiny_file):
+    for name in ("profiles", "given"):
+        (tmp_path / f"{name}.txt").write_text(f"{name}\n" * 12)
+    extra = f'labels = "{tmp_path / "profiles.txt"}"'
+    chosen = loaded(tmp_path, tiny_file, 'kind = "scripted"', extra=extra)
+    assert set(open_engine(chosen).task.labels) == {"profiles"}
+    assert set(open_engine(chosen, labels=tmp_path / "given.txt").task.labels) == {"given"}
+
+
+def test_a_model_and_labels_that_do_not_fit_are_told_with_the_models_path(tmp_path, tiny_file):
+    (tmp_path / "few.txt").write_text("a\nb\n")
+    with pytest.raises(ModelError, match=rf"model {tiny_file}: 2 labels for 12 classes; give \(--labels\)"):
+        open_engine(profile.load(), model=tiny_file, labels=tmp_path / "few.txt")
+
+
+def test_a_model_that_is_no_image_classifier_is_refused(tmp_path, tiny):
+    tensors = [tiny.Tensor((1, 4), 0), tiny.Tensor((1, 4), 0)]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tiny.build(tensors, [tiny.Operator(14, (0,), (1,))], (0,), (1,)))
+    with pytest.raises(ModelError, match=rf"model {path}: the model's input is 1x4, not one RGB picture"):
+        open_engine(profile.load(), model=path)
+
+
+def test_a_slow_model_sees_frames_no_older_than_the_inference_before_them():
+    """Measured in frames of the camera, not in seconds: it goes on ten times as fast as the model."""
+    engine = scripted_engine(["sleep 0.1", "class 1"], sleep=time.sleep, clock=time.monotonic_ns)
+    camera = camera_of(*["frames 1", "stall 0.01"] * 2000, live=True)
+    behind = []
+    with pipeline.Pipeline(camera, engine, "a source") as opened:
+        for count, result in enumerate(itertools.islice(opened, 14), start=1):
+            behind.append(opened.dropped + count - result.frame)
+    # One inference is ten frames of the camera. Two frames waiting ahead of it would make thirty.
+    assert sorted(behind[4:])[5] < 20
