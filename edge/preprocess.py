@@ -8,7 +8,6 @@ identity.
 from __future__ import annotations
 
 import contextlib
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 
 from edge.errors import CameraError, ConfigError, ModelError
 from edge.models.card import Input
+from edge.scale import Step, plan, scale
 from edge.types import Array, Fit, Frame, TensorSpec
 
 Box = tuple[int, int, int, int]
@@ -27,19 +27,12 @@ EXACT = 0.9
 PADDING = 128
 """Grey around a letterboxed picture: the middle of the range, which is zero to the network."""
 
-NEAR = 1.25
-"""Reducing by less than this, bilinear interpolation sees every pixel well enough; by more, pixels are averaged."""
-
-FAR = 1.6
-"""From here on, going to double the size and halving that is as good as averaging, and faster."""
-
-MOST_PLANS = 16
+MOST_RECIPES = 16
 """A folder of pictures of all sizes must not fill the memory with buffers."""
 
 REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
-@lru_cache(maxsize=64)
 def regions(fit: Fit, source: tuple[int, int], target: tuple[int, int]) -> tuple[Box, Box]:
     """Which part of a `source` of (width, height) goes to which part of a `target`.
 
@@ -95,73 +88,11 @@ def decode(frame: Frame, fit: Fit = "squash", target: tuple[int, int] | None = N
     return picture
 
 
-class Step(NamedTuple):
-    """One call of cv2.resize: what part of the picture before it, to what (width, height), how, into what buffer."""
+class Recipe(NamedTuple):
+    """What is done with pictures of one size: the steps, and the part of the target they fill; None: all of it."""
 
-    part: tuple[slice, slice]
-    size: tuple[int, int]
-    how: int
-    buffer: Array | None
-    """None: into the result."""
-
-
-class Scaler:
-    """Scales pictures (H x W x 3 uint8). The steps for a size, and the buffers between them, are made once and kept."""
-
-    def __init__(self) -> None:
-        self._plans: dict[tuple[int, ...], list[Step]] = {}
-
-    def __call__(self, picture: Array, out: Array) -> None:
-        """Fill `out` (h x w x 3 uint8) with the whole of `picture`."""
-        key = picture.shape + out.shape
-        steps = self._plans.get(key)
-        if steps is None:
-            if len(self._plans) >= MOST_PLANS:
-                self._plans.clear()
-            steps = self._plans[key] = plan((picture.shape[0], picture.shape[1]), (out.shape[0], out.shape[1]))
-        for part, size, how, buffer in steps:
-            target = out if buffer is None else buffer
-            picture = cv2.resize(picture[part], size, dst=target, interpolation=how)
-
-
-def plan(source: tuple[int, int], target: tuple[int, int]) -> list[Step]:
-    """The steps that bring a picture of (height, width) `source` to `target`."""
-    (h, w), (th, tw) = source, target
-    steps = []
-    while h >= 2 * th or w >= 2 * tw:
-        by_y, by_x = 1 + (h >= 2 * th), 1 + (w >= 2 * tw)
-        # Without the last row or column where it has no partner: averages are exact, and fast, only of pairs.
-        part = (slice(h - h % by_y), slice(w - w % by_x))
-        h, w = h // by_y, w // by_x
-        # Along one axis, bilinear is the exact average of the pair; along both, INTER_AREA has the fast path.
-        how = cv2.INTER_AREA if by_y == by_x else cv2.INTER_LINEAR
-        steps.append(Step(part, (w, h), how, np.empty((h, w, 3), np.uint8)))
-    if steps and (h, w) == target:
-        return [*steps[:-1], steps[-1]._replace(buffer=None)]
-    everything = (slice(None), slice(None))
-    sizes = _rest((h, w), target)
-    for (height, width), how in sizes[:-1]:
-        steps.append(Step(everything, (width, height), how, np.empty((height, width, 3), np.uint8)))
-    return [*steps, Step(everything, (tw, th), sizes[-1][1], None)]
-
-
-def _rest(source: tuple[int, int], target: tuple[int, int]) -> list[tuple[tuple[int, int], int]]:
-    """The (height, width) of each step, and how, for what is left when nothing can be halved any more."""
-    (h, w), (th, tw) = source, target
-    left_y, left_x = h / th, w / tw
-    if _band(left_y) != _band(left_x) and h != th and w != tw:  # each axis in its own way, one after the other
-        return [*_rest(source, (th, w)), *_rest((th, w), target)]
-    if max(left_y, left_x) >= FAR:
-        double = (th if h == th else 2 * th, tw if w == tw else 2 * tw)
-        return [
-            (double, cv2.INTER_LINEAR),
-            (target, cv2.INTER_LINEAR if th in double or tw in double else cv2.INTER_AREA),
-        ]
-    return [(target, cv2.INTER_AREA if max(left_y, left_x) >= NEAR else cv2.INTER_LINEAR)]
-
-
-def _band(left: float) -> int:
-    return (left >= NEAR) + (left >= FAR)
+    steps: list[Step]
+    region: tuple[slice, slice] | None
 
 
 class Preprocessor:
@@ -172,7 +103,7 @@ class Preprocessor:
         self.spec = spec
         self.size, self._planar = layout(spec)
         self._table = table(spec, normalisation)
-        self._scale = Scaler()
+        self._recipes: dict[tuple[int, ...], Recipe] = {}
         w, h = self.size
         self._picture = np.empty((h, w, 3), np.uint8)
         # Where a byte needs at most an XOR, the picture is made in the tensor itself.
@@ -185,16 +116,28 @@ class Preprocessor:
 
     def __call__(self, frame: Frame, out: Array) -> Array:
         """Fill `out`, a tensor of `spec`, from a frame; returns it. Raises CameraError for a broken JPEG."""
-        picture = decode(frame, self.fit, self.size)
+        picture = frame.pixels if frame.pixel_format != "MJPG" else decode(frame, self.fit, self.size)
+        steps, region = self._recipes.get(picture.shape) or self._new_recipe(picture)
         target = out.view(np.uint8)[0] if self._direct else self._picture
-        (x, y, w, h), (tx, ty, tw, th) = regions(self.fit, (picture.shape[1], picture.shape[0]), self.size)
-        if (tw, th) != self.size:
+        if region is None:
+            scale(steps, picture, target)
+        else:
             target[...] = PADDING
-        self._scale(picture[y : y + h, x : x + w], target[ty : ty + th, tx : tx + tw])
+            scale(steps, picture, target[region])
         if frame.pixel_format != "RGB":
             cv2.cvtColor(target, cv2.COLOR_BGR2RGB, dst=target)
         self._quantise(target, out)
         return out
+
+    def _new_recipe(self, picture: Array) -> Recipe:
+        (x, y, w, h), (tx, ty, tw, th) = regions(self.fit, (picture.shape[1], picture.shape[0]), self.size)
+        everything = (tw, th) == self.size
+        region = None if everything else (slice(ty, ty + th), slice(tx, tx + tw))
+        recipe = Recipe(plan((h, w), (th, tw), (y, x)), region)
+        if len(self._recipes) >= MOST_RECIPES:
+            self._recipes.clear()
+        self._recipes[picture.shape] = recipe
+        return recipe
 
     def _quantise(self, target: Array, out: Array) -> None:
         if self._direct:

@@ -13,7 +13,7 @@ EDGE = Path(edge.__file__).parent
 
 LAYERS = [
     {"types", "errors"},
-    {"models", "adapters", "channel", "probe"},
+    {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "preprocess", "tasks"},
     {"source", "profile"},
     {"engine"},

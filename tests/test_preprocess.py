@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from edge import preprocess
 from edge.errors import CameraError, ConfigError, ModelError
 from edge.models.card import Input
-from edge.preprocess import Preprocessor, Scaler, reduction, regions
+from edge.preprocess import Preprocessor, reduction, regions
 from edge.types import FITS, Frame, TensorSpec
 
 SIZES = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
@@ -122,66 +122,15 @@ def test_pixels_that_are_no_jpeg_are_not_copied():
     assert preprocess.decode(frame_of(picture), "squash", (2, 2)) is picture
 
 
-def test_halving_is_the_exact_average_of_pairs():
-    picture = noise(64, 96)
-    out = np.zeros((32, 48, 3), np.uint8)
-    Scaler()(picture, out)
-    expected = picture.reshape(32, 2, 48, 2, 3).mean((1, 3))
-    assert np.abs(out - expected).max() <= 1
-
-
-@pytest.mark.parametrize(
-    "size", [(1080, 1920), (480, 640), (500, 333), (448, 449), (333, 1999), (359, 360), (719, 255)]
-)
-def test_scaling_down_does_not_alias(size):
-    # A checkerboard of single pixels must become the grey of its average, and no moire pattern.
-    height, width = size
-    board = ((np.add.outer(np.arange(height), np.arange(width)) % 2) * 255).astype(np.uint8)
-    picture = np.repeat(board[:, :, None], 3, 2)
-    out = np.zeros((224, 224, 3), np.uint8)
-    Scaler()(picture, out)
-    naive = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_LINEAR)
-    if height >= 2 * 224 and width >= 2 * 224:
-        assert np.abs(out.astype(int) - 127.5).max() <= 1
-    assert out.std() <= naive.std() + 1e-9
-    assert abs(out.mean() - 127.5) < 3
-
-
-@pytest.mark.parametrize("size", [(480, 640), (360, 640), (1080, 1920), (299, 299), (600, 450), (300, 1500)])
-def test_scaling_down_is_near_to_averaging_areas(size):
-    picture = cv2.GaussianBlur(noise(*size), (0, 0), 1.2)
-    out = np.zeros((224, 224, 3), np.uint8)
-    Scaler()(picture, out)
-    area = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_AREA)
-    naive = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_LINEAR)
-    assert np.abs(out.astype(float) - area).mean() < max(3, np.abs(naive.astype(float) - area).mean() / 2)
-
-
-def test_scaling_up_interpolates():
-    out = np.zeros((4, 4, 3), np.uint8)
-    Scaler()(np.full((2, 2, 3), 9, np.uint8), out)
-    assert (out == 9).all()
-
-
-@settings(deadline=None, max_examples=150)
-@given(
-    source=st.tuples(st.integers(1, 90), st.integers(1, 90)), target=st.tuples(st.integers(1, 40), st.integers(1, 40))
-)
-def test_a_picture_of_one_colour_keeps_it_at_every_size(source, target):
-    out = np.zeros((*target, 3), np.uint8)
-    Scaler()(np.full((*source, 3), (10, 100, 200), np.uint8), out)
-    assert (out == (10, 100, 200)).all()
-
-
 def test_buffers_are_kept_and_do_not_grow_without_end():
-    scale = Scaler()
+    spec = spec_of(shape=(1, 8, 8, 3))
+    prepare = Preprocessor(spec)
     for n in range(60):
-        scale(noise(100 + n, 120), np.zeros((8, 8, 3), np.uint8))
-    first = noise(100, 120, seed=5)
-    again, fresh = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
-    scale(first, again)
-    Scaler()(first, fresh)
+        prepare(frame_of(noise(100 + n, 120)), prepare.new_tensor())
+    first = frame_of(noise(100, 120, seed=5))
+    again, fresh = prepare(first, prepare.new_tensor()), Preprocessor(spec)(first, prepare.new_tensor())
     np.testing.assert_array_equal(again, fresh)
+    assert len(prepare._recipes) <= preprocess.MOST_RECIPES
 
 
 def formula(values, spec, normalisation=None):
