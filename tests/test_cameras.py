@@ -501,7 +501,9 @@ def test_a_camera_that_is_not_permitted_is_an_error_with_the_line_that_mends_it(
         f"try: v4l2.open(device={str(device)!r})\nexcept OSError as error: print(error)"
     )
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60, check=False
+        )
     finally:
         device.unlink()
     assert done.stdout == f"{device}: no permission; run `sudo usermod -aG video $USER` and log in again\n", done.stderr

@@ -90,7 +90,9 @@ def test_a_stranger_is_tried_on_two_inputs(tiny):
 def run_with(module_path: Path, text: str) -> str:
     """Run `text` in a child that finds stand-ins under `module_path` before what is installed."""
     code = f"import sys; sys.path.insert(0, {str(module_path)!r})\n{text}"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60, check=True
+    ).stdout
 
 
 BROKEN = {
@@ -149,7 +151,7 @@ def test_a_missing_runtime_ends_the_command_with_one_line(tmp_path, tiny_file):
         stand_in(tmp_path, package, BROKEN["does not import"])
     code = "import edge.cli; print(edge.cli.execute(['run', 'sample:', '--limit', '1'], False))"
     line = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(line, capture_output=True, text=True, cwd="/", timeout=60, check=True)
     assert done.stdout == "1\n"
     assert done.stderr.count("\n") == 1
     assert "no LiteRT runtime works here" in done.stderr

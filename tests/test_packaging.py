@@ -53,7 +53,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
 
 def loaded_by(code):
     text = f"import sys; {code}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd="/", timeout=60, check=True)
     return set(done.stdout.split())
 
 

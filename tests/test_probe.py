@@ -116,7 +116,9 @@ def test_a_user_without_a_home_is_served(tmp_path):
         "import os; from edge import probe; os.environ.pop('XDG_CACHE_HOME', None); os.environ.pop('HOME', None); "
         "os.setuid(54321); print(probe._remembered('k'))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60, check=False
+    )
     assert (done.stdout, done.returncode) == ("None\n", 0), done.stderr
 
 
