@@ -1,4 +1,4 @@
-"""What the toolkit adds to the bare interpreter: `python -m edge.benchmarks.overhead`.
+"""What the toolkit adds to the bare interpreter: `python benchmarks/overhead.py`, with edgekit installed.
 
 Both run the same model on one thread in this process, interleaved, so that a noisy machine does not matter: the whole
 of `Classifier(image)` on a 640 x 480 picture, and set, invoke, read on a tensor that is ready.

@@ -59,7 +59,7 @@ def check(family: str, kind: str, options: dict[str, Any], where: str) -> dict[s
     parameters = inspect.signature(find(family, kind).open).parameters
     hints = get_type_hints(find(family, kind).open, include_extras=True)
     fields: list[Any] = [
-        (name, hints[name]) if p.default is p.empty else (name, hints[name], p.default)
+        (name, hints.get(name, Any)) if p.default is p.empty else (name, hints.get(name, Any), p.default)
         for name, p in parameters.items()
         if p.kind is p.KEYWORD_ONLY and name not in INJECTED
     ]

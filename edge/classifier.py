@@ -9,6 +9,7 @@ from typing import Any
 from edge import profile as profiles
 from edge.engine import open_engine
 from edge.preprocess import frame_of
+from edge.profile import DeviceProfile
 from edge.types import Array, Fit, Result
 
 
@@ -30,16 +31,16 @@ class Classifier:
         *,
         threshold: float = 0.0,
         fit: Fit | None = None,
-        profile: str | Path = profiles.DEFAULT,
+        profile: str | Path | DeviceProfile | None = None,
     ) -> None:
-        """Load `model` (None: the default model) on what `profile` names.
+        """Load `model` (None: the default model) on what `profile` names (None: on the processor).
 
-        labels: a text file with one label a line; None: those inside the model. threads: None for the cores there are,
-        at most four. top_k: how many classes an answer has at most. threshold: the lowest score (0 to 1) it holds.
-        Raises ConfigError, ModelError and AdapterError.
+        labels: a text file with one label a line; None: those beside or inside the model. threads: None for the cores
+        there are, at most four. top_k: how many classes an answer has at most. threshold: the lowest score (0 to 1)
+        that it holds. Raises ConfigError, ModelError and AdapterError.
         """
         self._engine = open_engine(
-            profiles.load(profile),
+            profile if isinstance(profile, DeviceProfile) else profiles.load(profile or profiles.DEFAULT),
             model=model,
             labels=labels,
             fit=fit,

@@ -93,10 +93,10 @@ def open_engine(
 def _check(fit: Fit | None, top_k: int, threshold: float) -> None:
     if fit is not None and fit not in FITS:
         raise ConfigError(f"fit is {fit!r}; give one of {', '.join(FITS)}")
-    if top_k < 1:
-        raise ConfigError(f"top_k is {top_k}; give 1 or more")
-    if not 0 <= threshold <= 1:
-        raise ConfigError(f"threshold is {threshold}; give 0 to 1")
+    if not isinstance(top_k, int) or top_k < 1:
+        raise ConfigError(f"top_k is {top_k!r}; give a whole number of 1 or more")
+    if not isinstance(threshold, float | int) or not 0 <= threshold <= 1:
+        raise ConfigError(f"threshold is {threshold!r}; give a number from 0 to 1")
 
 
 def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | None) -> Interpreter:

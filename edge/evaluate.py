@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -48,16 +49,21 @@ def read(data: Path) -> list[Labelled]:
         raise ConfigError(
             f"{data}: no such folder; give a labels.csv (file,class_index,…) or a folder of class folders"
         )
+    folders = [sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURES) for folder in _folders(data)]
+    # In turn from each class, so that the first few are of all of them.
     found = [
         Labelled(path, folder.name)
-        for folder in sorted(data.iterdir())
-        if folder.is_dir()
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in PICTURES
+        for row in zip_longest(*folders)
+        for folder, path in zip(_folders(data), row, strict=True)
+        if path is not None
     ]
     if not found:
         raise ConfigError(f"{data}: no labels.csv and no class folders with pictures; give one or the other")
     return found
+
+
+def _folders(data: Path) -> list[Path]:
+    return sorted(folder for folder in data.iterdir() if folder.is_dir())
 
 
 def _read_table(table: Path) -> list[Labelled]:
@@ -112,19 +118,30 @@ def _numbered(names: list[str], labels: Sequence[str], first: int) -> dict[str, 
     raise ConfigError(f"class folder {strange!r}: not among the model's labels; name the folders as the labels are")
 
 
-def score(engine: Engine, pictures: Sequence[Labelled], progress: Callable[[], None] = lambda: None) -> Score:
-    """Run every picture and count; `progress` is called after each. Raises CameraError where none can be decoded."""
+def score(
+    engine: Engine,
+    pictures: Sequence[Labelled],
+    progress: Callable[[], None] = lambda: None,
+    limit: int | None = None,
+) -> Score:
+    """Run the pictures, or the first `limit` of them, and count; `progress` is called after each.
+
+    Raises ConfigError where the model does not know a class, CameraError where no picture can be decoded.
+    """
     expected = dict(enumerate(truths(pictures, engine.task.labels)))
-    camera = Images([picture.path for picture in pictures], engine.clock)
+    camera = Images([picture.path for picture in pictures[:limit]], engine.clock)
     pipeline = Pipeline(camera, engine, str(pictures[0].path.parent))
     count = first = among = spent = 0
-    for result in pipeline:
-        count += 1
-        indices = [c.index for c in result.answer[:TOP]]
-        first += indices[:1] == [expected[result.frame]]
-        among += expected[result.frame] in indices
-        spent += result.timing.preprocess + result.timing.inference + result.timing.postprocess
-        progress()
+    try:
+        for result in pipeline:
+            count += 1
+            indices = [c.index for c in result.answer[:TOP]]
+            first += indices[:1] == [expected[result.frame]]
+            among += expected[result.frame] in indices
+            spent += result.timing.preprocess + result.timing.inference + result.timing.postprocess
+            progress()
+    finally:
+        pipeline.stop()
     return Score(
         top1=first / count, top5=among / count, images=count, ms_per_image=spent / count / 1e6, skipped=camera.skipped
     )

@@ -23,13 +23,17 @@ from edge.adapters import Adapter
 from edge.channel import Channel
 from edge.engine import Engine, open_engine
 from edge.errors import CameraError
+from edge.files import printable
 from edge.profile import DeviceProfile
 from edge.types import Array, Camera, Clock, Frame, Result
 
 log = logging.getLogger("edge")
 
 STALL_S = 10.0
-"""A source that gives no frame for so long has failed."""
+"""A live source that gives no frame for so long has failed."""
+
+RECORDED_STALL_S = 300.0
+"""A recorded one: a picture of a billion pixels takes a slow board minutes, and loses nobody anything."""
 
 JOIN_S = 2.0
 """How long a thread that hangs in a driver is waited for at the end."""
@@ -43,11 +47,11 @@ Ready = tuple[Frame, Array, int]
 class Pipeline:
     """Iterating yields a `Result` a frame; a context manager that gives the camera and the model back."""
 
-    def __init__(self, camera: Camera, engine: Engine, source: str, stall_s: float = STALL_S) -> None:
+    def __init__(self, camera: Camera, engine: Engine, source: str, stall_s: float | None = None) -> None:
         self.camera = camera
         self.engine = engine
         self.source = source
-        self._stall_s = stall_s
+        self._stall_s = stall_s or (STALL_S if camera.live else RECORDED_STALL_S)
         self._frames: Channel[Frame] = Channel(1 if camera.live else 2, lossless=not camera.live)
         self._ready: Channel[Ready] = Channel(1, lossless=True)
         self._free: Channel[Array] = Channel(TENSORS, lossless=True)
@@ -55,6 +59,7 @@ class Pipeline:
         self._taken.set()
         self._wanted = Event()
         self._lead_s = 0.0
+        self._closing = False
         self._threads: list[Thread] = []
 
     @property
@@ -76,14 +81,17 @@ class Pipeline:
             except EOFError:
                 return
             except TimeoutError as error:
-                advice = "check its cable or network, and whether something else uses it"
+                live = "check its cable or network, and whether something else uses it"
+                advice = live if self.camera.live else "check the disk that it lies on"
                 raise CameraError(f"{self.source}: no frame for {self._stall_s:g} s; {advice}") from error
             self._wanted.clear()
             self._taken.set()
+            taken = time.monotonic_ns()
             result = self.engine.answer(frame, tensor, preprocess_ns)
             self._free.put(tensor)
-            self._lead_s = max(0, result.timing.inference - 2 * preprocess_ns) / 1e9
             yield frame, result
+            # What the caller does with a result counts too: the next frame is wanted when both are done.
+            self._lead_s = max(0, time.monotonic_ns() - taken - 2 * preprocess_ns) / 1e9
 
     def stop(self) -> None:
         """End the loop after the frame in hand; may be called from a signal handler's thread."""
@@ -94,11 +102,12 @@ class Pipeline:
 
     def close(self) -> None:
         """Stop, and give camera and model back; calling it again is harmless."""
+        self._closing = True
         self.stop()
         for thread in self._threads:
             thread.join(JOIN_S)
         if any(thread.is_alive() for thread in self._threads):
-            log.info("%s hangs in its driver; it is left to the end of the process", self.source)
+            log.info("%s hangs in its driver; its thread closes it when it comes back", self.source)
         else:
             self.camera.close()
         self.engine.close()
@@ -127,6 +136,9 @@ class Pipeline:
             self._frames.close()
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             self._frames.close(error)
+        finally:
+            if self._closing:  # `close` may have given up waiting for this thread
+                self.camera.close()
 
     def _prepare(self) -> None:
         try:
@@ -156,11 +168,11 @@ class Pipeline:
 
 
 def open_pipeline(
-    profile: str | Path | DeviceProfile = profiles.DEFAULT,
-    source: str | None = None,
+    profile: str | Path | DeviceProfile | None = None,
+    source: str | Path | None = None,
     *,
     clock: Clock = time.monotonic_ns,
-    stall_s: float = STALL_S,
+    stall_s: float | None = None,
     **engine_options: Any,
 ) -> Pipeline:
     """Open what a profile names: the camera (or `source`, in the grammar of the command line) and the model.
@@ -169,15 +181,16 @@ def open_pipeline(
     model are checked before the camera is opened. Raises the errors of `edge.errors`.
     """
     if not isinstance(profile, DeviceProfile):
-        profile = profiles.load(profile)
-    name, adapter = _camera(profile, source)
+        profile = profiles.load(profile or profiles.DEFAULT)
+    name, adapter = _camera(profile, None if source is None else str(source))
     engine = open_engine(profile, clock=clock, **engine_options)
     try:
-        camera: Camera = adapters.open("cameras", adapter.kind, **adapter.options)
+        timed = {"clock": clock} if adapters.takes("cameras", adapter.kind, "clock") else {}
+        camera: Camera = adapters.open("cameras", adapter.kind, **adapter.options, **timed)
     except BaseException:
         engine.close()
         raise
-    return Pipeline(camera, engine, name, stall_s)
+    return Pipeline(camera, engine, printable(name), stall_s)
 
 
 def _camera(profile: DeviceProfile, source: str | None) -> tuple[str, Adapter]:

@@ -8,6 +8,7 @@ identity.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, NamedTuple
 
 import cv2
@@ -164,8 +165,11 @@ def table(spec: TensorSpec, normalisation: Input | None) -> Array:
     if spec.dtype not in (np.uint8, np.int8, np.float32):
         raise ModelError(f"the model's input is {spec.dtype}, not uint8, int8 or float32; export it again")
     chosen = normalisation or assumed(spec)
-    if len(chosen.mean) != 3 or len(chosen.std) != 3 or 0 in chosen.std:
-        raise ModelError("the model's card: input.mean and input.std need three numbers each, std not 0; mend the card")
+    numbers = [*chosen.mean, *chosen.std]
+    if len(chosen.mean) != 3 or len(chosen.std) != 3 or not all(map(math.isfinite, numbers)) or min(chosen.std) < 1e-6:
+        raise ModelError(
+            "the model's card: input.mean and input.std need three numbers each, std over 0; mend the card"
+        )
     pixels = np.arange(256, dtype=np.float64)[None, :, None]
     return spec.quantize((pixels - np.asarray(chosen.mean)) / np.asarray(chosen.std))
 

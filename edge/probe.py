@@ -1,14 +1,13 @@
 """Try an untrusted model in a child process first.
 
 A .tflite file is a program for a runtime written in C++: a damaged or hostile one can crash or hang it, which no
-`except` catches. So a model that does not ship with the package is loaded and run once where that may happen, under
+`except` catches. So a model that does not ship with the package is loaded and run where that may happen, under
 limits of time and memory. A model that passed is remembered by its hash and the runtime's version.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from edge.errors import AdapterError, EdgeError, InferenceError, ModelError, one_line
+from edge.files import cache
 
 LIMIT_S = 60
 LIMIT_BYTES = 4 << 30
@@ -23,10 +23,13 @@ LIMIT_BYTES = 4 << 30
 KINDS: dict[str, type[EdgeError]] = {kind.__name__: kind for kind in (AdapterError, InferenceError, ModelError)}
 """What a child may say was wrong: the name of the error, a blank, and its message."""
 
-CHILD = "import sys; sys.path[:] = {path!r}; from edge.probe import child; sys.exit(child({target!r}, {argument!r}))"
+CHILD = (
+    "import sys; sys.path[:] = {path!r}; from edge.probe import child; "
+    "sys.exit(child({target!r}, {argument!r}, {limit_s}))"
+)
 
 
-def ensure(target: str, argument: str, data: bytes, key: str, name: str) -> None:
+def ensure(target: str, argument: str, data: bytes, key: str, name: str, limit_s: int = LIMIT_S) -> None:
     """Run `target` ("module:function") on (data, argument) in a child; return only if it did so without harm.
 
     key: what identifies data and runtime, so that a second call costs nothing. name: the model, for the message.
@@ -35,12 +38,12 @@ def ensure(target: str, argument: str, data: bytes, key: str, name: str) -> None
     passed = _remembered(key)
     if passed is not None and passed.exists():
         return
-    code = CHILD.format(path=sys.path, target=target, argument=argument)
+    code = CHILD.format(path=sys.path, target=target, argument=argument, limit_s=limit_s)
     try:
-        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, timeout=LIMIT_S)
+        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, timeout=limit_s)
     except subprocess.TimeoutExpired as error:
         advice = "it is damaged, or far too large for this board"
-        raise ModelError(f"model {name}: no answer within {LIMIT_S} s when it was tried; {advice}") from error
+        raise ModelError(f"model {name}: no answer within {limit_s} s when it was tried; {advice}") from error
     if done.returncode != 0:
         raise _reason(done, name)
     if passed is not None:
@@ -64,19 +67,19 @@ def _reason(done: subprocess.CompletedProcess[bytes], name: str) -> EdgeError:
 
 
 def _remembered(key: str) -> Path | None:
-    try:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # a service user without a home
-        return None
-    return Path(home) / "edgekit" / "probed" / key
+    folder = cache()
+    return folder and folder / "probed" / key
 
 
-def child(target: str, argument: str) -> int:
+def child(target: str, argument: str, limit_s: int = LIMIT_S) -> int:
     """What the child process does; returns its exit code, and says on standard output what is wrong."""
     import resource
 
+    signal.alarm(limit_s + 5)  # should the parent be killed, nobody else ends a model that hangs
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = LIMIT_BYTES if hard == resource.RLIM_INFINITY else min(LIMIT_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     module, function = target.split(":")
     try:
         getattr(import_module(module), function)(sys.stdin.buffer.read(), argument)

@@ -55,10 +55,9 @@ class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folder() -> Path:
-    """Where the profiles that ship lie."""
-    import edge.device_profiles
-
-    return Path(edge.device_profiles.__path__[0])
+    """Where the profiles that ship lie: in the package, or beside it in a checkout."""
+    installed = Path(__file__).with_name("device_profiles")
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "device_profiles"
 
 
 def shipped() -> dict[str, Path]:
@@ -73,9 +72,13 @@ def load(profile: str | Path = DEFAULT) -> DeviceProfile:
     """
     known = shipped()
     path = known.get(str(profile), Path(profile))
-    if not path.is_file():
+    try:
+        data = path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError) as error:  # ValueError: a text that can be no path
+        raise ConfigError(f"profile {profile}: cannot be read: {error}; give a name or a TOML file") from error
+    if data is None:
         raise ConfigError(f"profile {profile}: no such profile or file; shipped are: {', '.join(known)}")
-    return parse(path.read_bytes(), str(profile))
+    return parse(data, str(profile))
 
 
 def parse(data: bytes, where: str) -> DeviceProfile:

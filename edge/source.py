@@ -12,6 +12,7 @@ import cv2
 from edge.adapters import Adapter
 from edge.cameras.images import PICTURES
 from edge.errors import ConfigError
+from edge.files import printable
 
 GRAMMAR = (
     "give camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, "
@@ -26,7 +27,7 @@ def parse(source: str) -> Adapter:
     numbered = re.fullmatch(r"camera:(\d+)", source)
     if numbered:
         return Adapter("v4l2", {"device": f"/dev/video{numbered[1]}"})
-    if source.startswith("v4l2://"):
+    if source.startswith("v4l2:///"):
         return Adapter("v4l2", {"device": source.removeprefix("v4l2://")})
     if source.startswith("/dev/"):
         return Adapter("v4l2", {"device": source})
@@ -45,7 +46,9 @@ def _files(source: str) -> Adapter:
     if stat.S_ISDIR(mode) or (not mode and glob.has_magic(source)):
         return Adapter("images", {"path": source})
     if stat.S_ISREG(mode):
-        picture = Path(source).suffix.lower() in PICTURES or cv2.haveImageReader(source)
+        # OpenCV crashes on a name that is not UTF-8, and such a name is told as what it is where it would be opened.
+        named = printable(source) == source and cv2.haveImageReader(source)
+        picture = Path(source).suffix.lower() in PICTURES or named
         return Adapter("images", {"path": source}) if picture else Adapter("stream", {"url": source})
     if re.match(r"[A-Za-z][\w.+-]*:", source) or mode:
         raise ConfigError(f"source {source}: nobody here understands it; {GRAMMAR}")

@@ -33,7 +33,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     index: the number of the frame in its source, from 0; gaps are frames that were dropped.
     captured_at_ns: nanoseconds of `time.monotonic_ns`, from the sensor where it tells.
     size: width and height in pixels.
-    file: which picture of a source that holds several.
+    file: which file, where the source is made of pictures.
     """
 
     pixels: Array

@@ -78,10 +78,10 @@ def test_a_threshold_leaves_out_the_unlikely(tiny, tiny_file):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"top_k": 0}, "top_k is 0; give 1 or more"),
-        ({"threshold": 2}, "threshold is 2; give 0 to 1"),
-        ({"threshold": -0.1}, "threshold is -0.1; give 0 to 1"),
-        ({"threshold": float("nan")}, "threshold is nan; give 0 to 1"),
+        ({"top_k": 0}, "top_k is 0; give a whole number of 1 or more"),
+        ({"threshold": 2}, "threshold is 2; give a number from 0 to 1"),
+        ({"threshold": -0.1}, "threshold is -0.1; give a number from 0 to 1"),
+        ({"threshold": float("nan")}, "threshold is nan; give a number from 0 to 1"),
         ({"profile": "nano"}, "profile nano: no such profile or file; shipped are: "),
     ],
 )

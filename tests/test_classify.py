@@ -90,7 +90,7 @@ def test_where_the_file_does_not_tell_the_numbers_do(values, best):
 )
 def test_a_quantised_output_tells_by_its_range_whether_it_holds_probabilities(dtype, scale, zero_point, probable):
     spec = spec_of(3, dtype, scale, zero_point)
-    task = Classify(spec, None, 3, 0.0, never)
+    task = Classify(spec, None, 3, 0.0, never if probable else lambda: False)
     values = np.array([[3, 90, 1]]).astype(dtype)
     real = (values.astype(float) - zero_point) * scale
     expected = real if probable else np.exp(real) / np.exp(real).sum()
@@ -147,3 +147,15 @@ def test_of_equal_scores_the_first_classes_are_given():
     scores = np.array([[9, 7, 7, 7, 7, 7, 7, 7]], np.uint8)
     answer = Classify(spec, None, 3, 0.0, lambda: True)([scores])
     assert [c.index for c in answer] == [0, 1, 2]
+
+
+def test_a_softmax_whose_scale_is_one_part_in_255_is_none_the_less_one():
+    spec = TensorSpec(name="scores", shape=(1, 3), dtype=np.dtype(np.uint8), scale=float(np.float32(1 / 255)))
+    answer = Classify(spec, None, 1, 0.0, never)([np.array([[200, 30, 25]], np.uint8)])
+    assert answer[0].score == pytest.approx(200 / 255)
+
+
+def test_a_quantised_softmax_of_another_range_is_told_by_the_file():
+    spec = TensorSpec(name="scores", shape=(1, 3), dtype=np.dtype(np.int16), scale=1 / 32768)
+    answer = Classify(spec, None, 1, 0.0, lambda: True)([np.array([[30000, 1000, 1768]], np.int16)])
+    assert answer[0].score == pytest.approx(30000 / 32768)

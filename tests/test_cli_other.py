@@ -239,3 +239,11 @@ def test_nothing_is_left_behind(cli, tmp_path, monkeypatch, data, tiny_file):
     ):
         cli(*arguments)
     assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["models"], ["profiles"]])
+def test_without_a_command_the_help_is_shown_in_lines(arguments, capfd):
+    assert edge.cli.execute(arguments, False) == 0
+    shown = capfd.readouterr()
+    assert shown.out.startswith("Usage: edge") and shown.out.count("\n") > 5
+    assert shown.err == ""

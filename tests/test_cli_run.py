@@ -6,6 +6,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -98,7 +99,7 @@ def test_a_folder_with_a_broken_picture_is_run_to_its_end_and_the_picture_counte
     assert [Path(each["file"]).name for each in objects(ran.out)] == ["a.png", "c.png"]
     assert [each["predictions"][0]["label"] for each in objects(ran.out)] == ["class f", "class h"]
     lines = ran.err.splitlines()
-    assert lines[0] == f"edge: {pictures / 'b.png'}: cannot be decoded, so it is skipped"
+    assert lines[0] == f"edge: {pictures / 'b.png'}: cannot be read or decoded, so it is skipped"
     assert re.fullmatch(r"2 frames in .*, 0 dropped, 1 skipped, litert-cpu", lines[1])
     assert len(lines) == 2
 
@@ -273,7 +274,7 @@ def test_a_folder_without_pictures_is_refused(cli, tmp_path):
 def test_a_picture_that_is_broken_is_an_error(command, tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()[:200])
-    said(command("run", path), 1, path, "cannot be decoded")
+    said(command("run", path), 1, path, "cannot be read or decoded")
 
 
 @pytest.mark.parametrize("source", ["camera:987", "v4l2:///dev/video987", "/dev/video987"])
@@ -286,7 +287,12 @@ def test_a_device_that_is_no_camera_is_an_error(cli):
 
 
 def test_a_stream_that_nobody_sends_is_an_error(command):
-    said(command("run", "rtsp://127.0.0.1:9/x"), 1, "rtsp://127.0.0.1:9/x: no video came", "check the address")
+    said(
+        command("run", "rtsp://127.0.0.1:9/x"),
+        1,
+        "rtsp://127.0.0.1:9/x: no video comes from there",
+        "check the address",
+    )
 
 
 @pytest.mark.parametrize("source", ["kinect:0", "nowhere.jpg", "", "nowhere/*.jpg", "a" * 300])
@@ -470,3 +476,53 @@ def test_the_module_is_the_command(monkeypatch, capfd, arguments, code, words):
     assert ended.value.code == code
     captured = capfd.readouterr()
     assert (captured.out or captured.err).startswith(words)
+
+
+def test_a_video_whose_name_is_no_text_or_has_a_colon_is_no_crash(tmp_path, tiny_file, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video = cv2.VideoWriter("a.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 32))
+    for _ in range(3):
+        video.write(np.zeros((32, 32, 3), np.uint8))
+    video.release()
+    for name, code in (("12:30:00.avi", 0), (os.fsdecode(b"odd\xff.avi"), 2)):
+        Path(name).write_bytes(Path("a.avi").read_bytes())
+        line = [sys.executable, "-m", "edge", "run", name, "--model", str(tiny_file), "--json"]
+        done = subprocess.run(line, capture_output=True, timeout=GUARD_S, check=False)
+        assert (done.returncode, done.stderr.count(b"\n")) == (code, 1), done.stderr
+
+
+def test_pictures_with_a_name_that_is_no_text_are_shown_and_written(tmp_path, tiny_file):
+    for name in (b"a\xff.png", b"b.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    process = start("run", tmp_path, "--model", tiny_file, "--json")
+    out, err = process.communicate(timeout=GUARD_S)
+    assert process.returncode == 0, err
+    assert [Path(each["file"]).name for each in objects(out.decode())] == ["a\ufffd.png", "b.png"]
+
+
+def test_a_reader_that_stops_for_a_while_gets_every_line_of_a_recording(profile_file):
+    process = start("run", "scripted:frames 3000", "--profile", profile_file(), "--json")
+    first = process.stdout.readline()
+    time.sleep(1)  # the pipe and the queue are full by now
+    out, err = process.communicate(timeout=GUARD_S)
+    assert [each["frame"] for each in objects((first + out).decode())] == list(range(3000))
+    assert b"3000 frames" in err
+
+
+def test_with_closed_streams_the_error_takes_no_others_place(tiny_file):
+    where = {"cwd": os.environ["XDG_CACHE_HOME"], "shell": True, "timeout": GUARD_S, "check": False}
+    mute = subprocess.run(f"{sys.executable} -m edge run nowhere.jpg 2>&-", stdout=subprocess.PIPE, **where)
+    assert (mute.returncode, mute.stdout) == (2, b"")
+    line = f"{sys.executable} -m edge run 'scripted:frames 1' --model {tiny_file} --json >&-"
+    closed = subprocess.run(line, stderr=subprocess.PIPE, **where)
+    assert (closed.returncode, closed.stderr.count(b"\n")) == (2, 1)
+    assert b"standard output is closed" in closed.stderr
+
+
+def test_under_a_hard_limit_of_memory_a_stranger_is_tried_within_it(tiny_file, tmp_path):
+    line = f"ulimit -v 3000000; {sys.executable} -m edge run 'scripted:frames 1' --model {tiny_file} --threads 1 --json"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        line, shell=True, cwd=tmp_path, env=environment, capture_output=True, timeout=GUARD_S, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -59,15 +59,15 @@ def test_any_table_is_read_or_refused_in_words(tmp_path_factory, text):
         assert rows and all(isinstance(row.truth, int) and row.truth >= 0 for row in rows)
 
 
-def test_a_folder_of_class_folders_is_read_in_order(tmp_path):
+def test_class_folders_are_read_in_turn_so_that_the_first_few_pictures_are_of_all_classes(tmp_path):
     for name in ("dog/b.jpg", "cat/deep/a.PNG", "cat/c.jpg", "cat/notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "stray.jpg").touch()
     assert [(row.path.name, row.truth) for row in evaluate.read(tmp_path)] == [
         ("c.jpg", "cat"),
-        ("a.PNG", "cat"),
         ("b.jpg", "dog"),
+        ("a.PNG", "cat"),
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_and_counted(scored, tmp_pa
 
 
 def test_where_no_picture_can_be_decoded_there_is_no_score(scored, tmp_path):
-    with pytest.raises(CameraError, match="cannot be decoded"):
+    with pytest.raises(CameraError, match="cannot be read or decoded"):
         scored(extra=[Labelled(tmp_path / "none.png", 1), Labelled(tmp_path / "none2.png", 1)])
 
 

@@ -80,3 +80,7 @@ def test_a_damaged_zip_gives_labels_or_none(tiny, data):
     cut = data.draw(st.none() | st.integers(start, len(model)))
     found = labels.embedded(bytes(model[:cut]))
     assert found is None or all(isinstance(label, str) for label in found)
+
+
+def test_only_the_end_of_a_line_ends_a_label_and_nothing_steers_the_terminal():
+    assert labels.split("a\u2028b\rc\x0bd\n\x1b]0;pwned\x07e\r\nf".encode()) == ("a\u2028b", "c d", "]0;pwned e", "f")

@@ -13,6 +13,7 @@ EDGE = Path(edge.__file__).parent
 
 LAYERS = [
     {"types", "errors"},
+    {"files"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "preprocess", "tasks"},
     {"source", "profile"},

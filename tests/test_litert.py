@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,10 @@ def test_an_operator_that_the_runtime_does_not_know_is_a_model_error(tiny, tmp_p
 
 
 def test_a_model_without_inputs_or_outputs_is_refused(tiny, tmp_path):
-    with pytest.raises(EdgeError, match=r"m\.tflite: "):
+    with pytest.raises(ModelError, match=r"m\.tflite: it has no input or no output; give an image model"):
         opened(tiny.build([tiny.Tensor((1, 4), 0)], [], (), ()), tmp_path)
+    with pytest.raises(ModelError, match=r"m\.tflite: it has no input or no output; give an image model"):
+        opened(tiny.build([tiny.Tensor((1, 4), 0)], [], (0,), ()), tmp_path)
 
 
 def test_threads_are_handed_to_the_runtime_and_do_not_change_the_answer(tiny, tmp_path):
@@ -225,3 +228,13 @@ def test_mutated_models_give_an_answer_or_an_error_and_never_crash(tiny, tmp_pat
     done = fuzz(tmp_path, bases)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout == "60 True\n"
+
+
+def test_two_threads_that_load_models_leave_the_process_its_stderr(tiny_file):
+    before = Path("/proc/self/fd/2").readlink()
+    threads = [threading.Thread(target=lambda: [litert.open(models.load(tiny_file)) for _ in range(20)]) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Path("/proc/self/fd/2").readlink() == before

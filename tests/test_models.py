@@ -1,4 +1,6 @@
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +160,20 @@ def test_other_labels_leave_a_shipped_model_trusted(tmp_path):
     labels = tmp_path / "l.txt"
     labels.write_text("x\n" * 1000)
     assert models.load(None, labels).trusted
+
+
+def test_the_default_model_is_the_one_that_ships_whatever_lies_in_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / models.DEFAULT).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert models.load().trusted
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_give_bytes_for_ever_is_no_model_and_no_labels(tmp_path, kind):
+    path = tmp_path / "pipe" if kind == "pipe" else Path("/dev/zero")
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(ModelError, match=r"no regular file; give"):
+        models.load(path)
+    with pytest.raises(ModelError, match=r"no regular file; give"):
+        models.load(None, path)

@@ -160,14 +160,15 @@ def test_an_interpreter_that_fails_ends_the_run_and_gives_all_back():
     assert camera.closed and engine.interpreter.closed
 
 
-def test_a_source_that_gives_nothing_for_too_long_is_an_error():
+@pytest.mark.parametrize(("live", "advice"), [(True, "check its cable or network"), (False, "check the disk")])
+def test_a_source_that_gives_nothing_for_too_long_is_an_error(live, advice):
     gate = threading.Event()
-    camera = camera_of("frames 2", "stall 1", "frames 1", sleep=waiting_for(gate))
+    camera = camera_of("frames 2", "stall 1", "frames 1", live=live, sleep=waiting_for(gate))
     opened, seen = pipeline.Pipeline(camera, scripted_engine(), "a source", stall_s=1.0), []
-    with pytest.raises(CameraError, match=r"a source: no frame for 1 s; check its cable or network"):
+    with pytest.raises(CameraError, match=rf"a source: no frame for 1 s; {advice}"):
         for result in opened:
             seen.append(result.frame)
-    assert seen == [0, 1]
+    assert seen == [0, 1] or (live and seen == [1])
     gate.set()
     opened.close()
     assert camera.closed
@@ -457,3 +458,32 @@ def test_a_slow_model_sees_frames_no_older_than_the_inference_before_them():
             behind.append(opened.dropped + count - result.frame)
     # One inference is ten frames of the camera. Two frames waiting ahead of it would make thirty.
     assert sorted(behind[4:])[5] < 20
+
+
+def test_a_slow_reader_of_results_sees_young_frames_too():
+    engine = scripted_engine(["class 1"], clock=time.monotonic_ns)
+    camera = camera_of(*["frames 1", "stall 0.01"] * 2000, live=True)
+    behind = []
+    with pipeline.Pipeline(camera, engine, "a source") as opened:
+        for count, result in enumerate(itertools.islice(opened, 14), start=1):
+            behind.append(opened.dropped + count - result.frame)
+            time.sleep(0.1)
+    assert sorted(behind[4:])[5] < 8
+
+
+def test_one_clock_times_the_camera_and_the_engine():
+    with pipeline.open_pipeline(source="scripted:frames 3", clock=lambda: 7) as opened:
+        assert [(r.captured_at_ns, r.finished_at_ns, r.age_ms) for r in opened] == [(7, 7, 0)] * 3
+
+
+def test_a_camera_that_hung_is_closed_by_its_own_thread_when_it_comes_back():
+    gate = threading.Event()
+    camera = camera_of("frames 1", "stall 9", "frames 1", sleep=lambda seconds: gate.wait(GUARD_S))
+    opened = pipeline.Pipeline(camera, scripted_engine(), "a source")
+    next(iter(opened))
+    opened.close()
+    assert not camera.closed
+    gate.set()
+    for thread in opened._threads:
+        thread.join(GUARD_S)
+    assert camera.closed

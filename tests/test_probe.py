@@ -140,3 +140,11 @@ def test_the_child_says_what_is_wrong_and_ends_with_the_code_of_the_error(ensure
     )
     assert done.returncode == code
     assert done.stdout.startswith(said)
+
+
+def test_a_model_that_hangs_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "endless.py").write_text("import time\n\n\ndef trial(data, argument):\n    time.sleep(600)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match="model m: no answer within 1 s when it was tried"):
+        probe.ensure("endless:trial", "", b"", "a-key", "m", limit_s=1)

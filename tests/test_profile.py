@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -194,3 +198,12 @@ def test_a_damaged_profile_is_a_profile_or_refused_in_words(at, byte, cut):
         profile.parse(data[:at] if cut else data[:at] + bytes([byte]) + data[at + 1 :], "x")
     except ConfigError as error:
         assert "profile x: " in str(error)
+
+
+def test_a_checkout_without_an_installed_package_has_its_profiles_too():
+    checkout = Path(__file__).parents[1]
+    code = "import edge.profile; print(edge.__file__, edge.profile.load().name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=checkout, check=False
+    )
+    assert done.stdout.split() == [str(checkout / "edge" / "__init__.py"), "cpu"], done.stderr

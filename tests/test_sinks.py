@@ -248,3 +248,16 @@ def test_an_error_while_a_sink_finishes_is_not_lost():
     outlet.write(*pair())
     with pytest.raises(OSError, match="disk full"):
         outlet.close()
+
+
+def test_what_a_stuck_sink_did_not_write_is_counted():
+    gate = threading.Event()
+    sink = Recorder(gate)
+    outlet = Outlet(sink, lossless=True)
+    for index in range(5):
+        outlet.write(*pair(index))
+    outlet.stop()
+    assert not outlet.write(*pair(5))
+    outlet.close(timeout_s=0.05)
+    assert (outlet.dropped, sink.seen) == (5, [])
+    gate.set()

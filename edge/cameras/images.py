@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError, ConfigError
+from edge.files import printable
 from edge.types import Array, Clock, Frame
 
 INSTALL = "install it with `pip install opencv-python-headless`"
@@ -41,14 +42,15 @@ class Images:
             if picture is None:
                 self.skipped += 1
                 if len(self.paths) > 1:
-                    log.warning("%s: cannot be decoded, so it is skipped", path)
+                    log.warning("%s: cannot be read or decoded, so it is skipped", printable(path))
                 continue
             shown += 1
             size = (picture.shape[1], picture.shape[0])
-            yield Frame(pixels=picture, index=index, captured_at_ns=captured, size=size, file=str(path))
+            yield Frame(pixels=picture, index=index, captured_at_ns=captured, size=size, file=printable(path))
         if not shown:
-            what = str(self.paths[0]) if len(self.paths) == 1 else f"none of {len(self.paths)} pictures"
-            raise CameraError(f"{what}: cannot be decoded; give pictures that are whole (JPEG, PNG, BMP, WebP, TIFF)")
+            what = printable(self.paths[0]) if len(self.paths) == 1 else f"none of {len(self.paths)} pictures"
+            advice = "give pictures that are whole (JPEG, PNG, BMP, WebP, TIFF)"
+            raise CameraError(f"{what}: cannot be read or decoded; {advice}")
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -57,7 +59,7 @@ class Images:
 def decode(path: Path) -> Array | None:
     """The picture in a file, upright, H x W x 3 uint8 BGR; None where it is not whole."""
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() else b""  # a pipe or a device may give bytes for ever
         if not data or not _goes_to_its_end(data):
             return None
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -71,7 +73,8 @@ def _goes_to_its_end(data: bytes) -> bool:
         return True
     at = 2
     while data[at : at + 1] == b"\xff" and data[at : at + 2] != b"\xff\xda":  # the header, with its thumbnails
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        fill = data[at + 1] == 0xFF
+        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(b"\xff\xd9", at) > 0
 
 
@@ -91,4 +94,4 @@ def _find(path: str) -> list[Path]:
         return [place]
     pattern = glob.iglob(path, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     named = place.rglob("*") if place.is_dir() else map(Path, pattern)
-    return sorted(file for file in named if file.suffix.lower() in PICTURES and file.is_file())
+    return sorted(file for file in named if file.suffix.lower() in PICTURES and not file.is_dir())

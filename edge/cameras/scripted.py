@@ -71,6 +71,8 @@ def open(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Scripted:
     """Check a script and be ready to play it. Raises ConfigError, which names the step that is wrong."""
+    if not script:
+        raise ConfigError("scripted camera: the script is empty; write 'frames N', 'stall SECONDS' or 'fail WORDS'")
     return Scripted([_step(text) for text in script], live, (width, height), clock, sleep)
 
 

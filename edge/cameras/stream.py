@@ -12,6 +12,7 @@ import cv2
 import msgspec
 
 from edge.errors import CameraError, ConfigError
+from edge.files import printable
 from edge.types import Clock, Frame
 
 INSTALL = "install it with `pip install opencv-python-headless`"
@@ -78,14 +79,18 @@ def open(
     live = re.match(r"\w+://", url) is not None
     if not live and not Path(url).is_file():
         raise ConfigError(f"{url}: no such file; give the path of a video")
+    if not url.isprintable() and printable(url) != url:
+        raise ConfigError(f"{printable(url)}: a name that is not UTF-8, which FFmpeg cannot open; rename the file")
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout * 1000)]
     limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout * 1000)]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    # As an absolute path: FFmpeg takes what stands before a colon in a name for a protocol.
+    capture = cv2.VideoCapture(url if live else str(Path(url).absolute()), cv2.CAP_FFMPEG, limits)
     if not capture.isOpened() or _draws_text(capture):
         capture.release()
         if live:
+            waited = f"waited up to {open_timeout:g} s"
             raise CameraError(
-                f"{url}: no video came within {open_timeout:g} s; check the address, its sender and the network"
+                f"{url}: no video comes from there ({waited}); check the address, its sender and the network"
             )
         raise ConfigError(f"{url}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
     return Stream(capture, url, live, clock)

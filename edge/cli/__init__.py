@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import signal
 import sys
 import threading
 from importlib import import_module
@@ -58,6 +60,10 @@ def main() -> None:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.basicConfig(format="edge: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a label that the terminal cannot show must not end a run
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _leave(execute(arguments, debug))
 
 
@@ -69,8 +75,11 @@ def execute(arguments: list[str], debug: bool) -> int:
     except (BrokenPipeError, SystemExit):  # click turns the one into the other, and raises no other SystemExit here
         return _quietly()
     except (KeyboardInterrupt, click.Abort):
-        return 130
+        return _say("stopped", 130, debug)
     except click.ClickException as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            click.echo(error.format_message())
+            return 0
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edge"
         return _say(f"{one_line(error.format_message())} See `{where} --help`.", error.exit_code, debug)
     except EdgeError as error:
@@ -96,7 +105,8 @@ def _say(message: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"edge: {message}", file=sys.stderr)
+    if sys.stderr is not None:  # else print would take stdout, which belongs to the results
+        print(f"edge: {message}", file=sys.stderr)
     return code
 
 

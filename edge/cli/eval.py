@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,27 @@ from edge.engine import open_engine
 def command(data: str, profile: str, limit: int | None, as_json: bool, **engine: Any) -> None:
     """Score a model: top-1 and top-5 accuracy, and milliseconds an image from decoded picture to answer."""
     cv2.setNumThreads(1)
-    pictures = evaluate.read(Path(data))[:limit]
+    pictures = evaluate.read(Path(data))
     opened = open_engine(profiles.load(profile), top_k=evaluate.TOP, **engine)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task(opened.model, total=len(pictures))
-            score = evaluate.score(opened, pictures, lambda: progress.advance(task))
+        with _progress(opened.model, len(pictures[:limit])) as advance:
+            score = evaluate.score(opened, pictures, advance, limit)
     finally:
         opened.close()
     click.echo(msgspec.json.encode(score) if as_json else _words(score, opened.model, opened.interpreter.backend))
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _words(score: evaluate.Score, model: str, backend: str) -> str:

@@ -18,7 +18,7 @@ def model_options(command: Command) -> Command:
         (
             click.option("--profile", default="cpu", show_default=True, help="Device profile: a name or a TOML file."),
             click.option("--model", help="A .tflite file, or the name of a model.  [default: the one that ships]"),
-            click.option("--labels", help="Class names, one a line.  [default: those inside the model]"),
+            click.option("--labels", help="Class names, one a line.  [default: those beside or inside the model]"),
             click.option(
                 "--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]"
             ),

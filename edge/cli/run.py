@@ -17,6 +17,7 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli.options import model_options
+from edge.errors import ConfigError
 from edge.pipeline import Pipeline, open_pipeline
 from edge.sinks.outlet import Outlet
 from edge.types import Result, Sink
@@ -61,7 +62,8 @@ def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> tuple[int, R
     count, first, last = 0, None, None
     try:
         for frame, last in pipeline.pairs():
-            outlet.write(frame, last)
+            if not outlet.write(frame, last):
+                break
             first = first or last
             count += 1
             if count == limit:
@@ -72,14 +74,19 @@ def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> tuple[int, R
 
 
 def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
+    if sys.stdout is None:
+        raise ConfigError("standard output is closed, so nothing can be shown; open it, or send it to a file")
     if as_json:
         from edge.sinks.jsonl import JsonLines
 
         return JsonLines(sys.stdout.buffer, pipeline.source, pipeline.engine.model)
+    from rich.console import Console
+
     from edge.sinks.terminal import PlainLines, View
 
     # Of a camera the newest answer counts, and takes the place of the one before; of pictures, every one.
-    if sys.stdout.isatty() and not isinstance(pipeline.camera, Images):
+    console = Console()
+    if console.is_terminal and not console.is_dumb_terminal and not isinstance(pipeline.camera, Images):
         return View(pipeline.source, pipeline.engine.model, lambda: pipeline.dropped)
     return PlainLines(sys.stdout)
 

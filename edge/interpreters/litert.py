@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
+from threading import Lock
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +18,11 @@ from edge.models import ModelFile, graph
 from edge.types import Array, TensorSpec
 
 INSTALL = "install it with `pip install ai-edge-litert` (on 32-bit ARM: `pip install tflite-runtime==2.14.0 'numpy<2'`)"
+
+log = logging.getLogger("edge")
+
+LOADING = Lock()
+"""The process has one stderr: two threads that load models must not take it from each other."""
 
 MOST_THREADS = 4
 """More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
@@ -29,6 +36,8 @@ class LiteRT:
         self._name = name
         self._interpreter = interpreter
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
+        if not ins or not outs:
+            raise ModelError(f"{name}it has no input or no output; give an image model")
         self.inputs = [_spec(detail) for detail in ins]
         self.outputs = [_spec(detail) for detail in outs]
         self._input = ins[0]["index"]
@@ -70,10 +79,12 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
 
 
 def trial(data: bytes, threads: str) -> None:
-    """Load a model and run it twice, on the lowest and on mixed values; what a child process does with a stranger."""
+    """Load a model and run it on zeros and on mixed values; what a child process does with a stranger."""
     loaded = construct(data, int(threads), "")
-    for values in (np.zeros, np.ones):
-        loaded.infer(values(loaded.inputs[0].shape, loaded.inputs[0].dtype))
+    spec = loaded.inputs[0]
+    mixed = np.random.default_rng(0).integers(0, 128, spec.shape)
+    for values in (np.zeros(spec.shape), mixed):
+        loaded.infer(values.astype(spec.dtype))
 
 
 def construct(data: bytes, threads: int, name: str) -> LiteRT:
@@ -87,12 +98,15 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
             with _quiet():
                 interpreter = runtime()(model_content=data, num_threads=threads)
                 interpreter.allocate_tensors()
-            return LiteRT(interpreter, backend, name)
         except (ValueError, RuntimeError) as error:
             advice = "it is damaged, or made for another runtime: fetch or export it again"
             raise ModelError(f"{name}LiteRT cannot load it: {one_line(error)}; {advice}") from error
         except (ImportError, AttributeError, SystemError, TypeError) as error:
             broken.append(f"{backend}: {one_line(error)}")
+            continue
+        for reason in broken:
+            log.warning("%s runs instead, because %s", backend, reason)
+        return LiteRT(interpreter, backend, name)
     raise AdapterError(f"no LiteRT runtime works here ({'; '.join(broken)}); {INSTALL}")
 
 
@@ -132,6 +146,11 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back what the runtime's C++ prints to stderr while it loads, and pass on all but its INFO lines."""
+    with LOADING:
+        yield from _held_back()
+
+
+def _held_back() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # started without a stderr

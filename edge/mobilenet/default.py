@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import shlex
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from edge import profile as profiles
 from edge.engine import open_engine
 from edge.errors import EdgeError
 from edge.evaluate import Labelled, Score
+from edge.files import cache, write_whole
 from edge.models.card import Accuracy, Card, Input, path_beside, save
 
 from . import weights
@@ -38,6 +38,9 @@ from .tflite import quantise
 
 NAME = "MobileNetV2 1.0 224, int8"
 """The name on the card."""
+
+INPUT = Input(mean=[INPUT_MEAN] * 3, std=[INPUT_STD] * 3)
+"""What the folded network takes."""
 
 Pixels = NDArray[np.uint8]
 
@@ -77,9 +80,13 @@ def scored(model: bytes, pictures: Sequence[Labelled], title: str) -> Score:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
+        save(Card(name=title, input=INPUT), path_beside(path))
         engine = open_engine(profiles.load(), model=path, fit=FIT, top_k=evaluate.TOP)
     with click.progressbar(length=len(pictures), label=f"{title:<16}", file=sys.stderr) as bar:
-        return evaluate.score(engine, pictures, lambda: bar.update(1))
+        try:
+            return evaluate.score(engine, pictures, lambda: bar.update(1))
+        finally:
+            engine.close()
 
 
 class Scores(NamedTuple):
@@ -120,7 +127,7 @@ def card_of(model: bytes, command: str, scores: Scores | None) -> Card:
         license="BSD-3-Clause",
         source=f"torchvision MobileNet_V2_Weights.IMAGENET1K_V1, {weights.ADDRESS}",
         made_by=command,
-        input=Input(mean=[INPUT_MEAN] * 3, std=[INPUT_STD] * 3),
+        input=INPUT,
         accuracy=scores.accuracy() if scores else None,
     )
 
@@ -132,9 +139,9 @@ def official(path: Path | None) -> dict[str, NDArray[np.float32]]:
     if path is not None and path.suffix == ".pth":
         weights.from_file(path)
         return fold_input(fold_norms(read_arrays(path)))
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edgekit" / "weights"
+    folder = (cache() or Path(tempfile.gettempdir())) / "weights"
     if path is not None:
-        weights.write_whole(folder / weights.OFFICIAL.name, weights.from_file(path))
+        write_whole(folder / weights.OFFICIAL.name, weights.from_file(path))
     return fold_input(fold_norms(read_arrays(weights.cached(folder))))
 
 
@@ -144,11 +151,11 @@ def left_over(table: Path | None, used: Iterable[Path]) -> list[Labelled]:
     return [] if table is None else [picture for picture in evaluate.read(table) if picture.path.resolve() not in taken]
 
 
-def made_by(calibration: Path, every: int, score_on: Path | None, out: Path) -> str:
+def made_by(calibration: Path, every: int, score_on: Path | None, data: str, out: Path) -> str:
     """The command to make the model again, with the names of files and without the folders of this machine."""
     words = ["python", "-m", "edge.mobilenet.default", "--calibration", calibration.name]
     words += ["--every", str(every)] if every != 1 else []
-    words += ["--score-on", score_on.name] if score_on else []
+    words += ["--score-on", score_on.name, "--data", data] if score_on else []
     return shlex.join([*words, "-o", out.name])
 
 
@@ -178,10 +185,11 @@ def command(
     model = quantised(arrays, both_ways([pixels(path) for path in chosen]))
     scores = Scores(scored(model, others, "score int8"), scored(real, others, "score float"), data) if others else None
     if float_out is not None:
-        weights.write_whole(float_out, with_labels(real, imagenet()))
-    weights.write_whole(out, model)
-    weights.write_whole(out.with_suffix(".txt"), "".join(f"{label}\n" for label in imagenet()).encode())
-    save(card_of(model, made_by(calibration, every, score_on, out), scores), path_beside(out))
+        write_whole(float_out, with_labels(real, imagenet()))
+        save(Card(name="MobileNetV2 1.0 224, float32", fit=FIT, input=INPUT), path_beside(float_out))
+    write_whole(out, model)
+    write_whole(out.with_suffix(".txt"), "".join(f"{label}\n" for label in imagenet()).encode())
+    save(card_of(model, made_by(calibration, every, score_on, data, out), scores), path_beside(out))
     click.echo(f"{out}: {len(model):,} bytes" + (f"; {scores.line()}" if scores else ""))
 
 

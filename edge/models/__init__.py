@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import ModelError
+from edge.files import printable
 from edge.models import card as cards
 from edge.models import graph
 from edge.models import labels as label_files
@@ -48,7 +49,7 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     Without `labels`, those in NAME.txt beside NAME.tflite count, else those inside the model.
     Raises ModelError where a file is missing, is no .tflite, or differs from what its card says.
     """
-    path = _find(DEFAULT if model is None else model)
+    path = shipped()[DEFAULT] if model is None else _find(model)
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
     beside = cards.path_beside(path)
@@ -57,7 +58,9 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
         raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
     names = _labels(path, data, labels)
     trusted = path.parent == FOLDER and card is not None and card.sha256 == sha256
-    return ModelFile(name=path.stem, path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted)
+    return ModelFile(
+        name=printable(path.stem), path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted
+    )
 
 
 def _labels(path: Path, data: bytes, given: str | Path | None) -> tuple[str, ...] | None:
@@ -81,6 +84,8 @@ def _find(model: str | Path) -> Path:
 def _read(path: Path) -> bytes:
     advice = "give an int8, uint8 or float32 .tflite file"
     try:
+        if not path.is_file() and not path.is_dir():
+            raise ModelError(f"model {path}: no regular file; {advice}")
         if path.stat().st_size > MOST_BYTES:
             raise ModelError(f"model {path}: larger than 1 GiB; {advice}")
         data = path.read_bytes()

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import ModelError
+from edge.files import write_whole
 from edge.types import Fit
 
 
@@ -61,6 +62,4 @@ def read(path: Path) -> Card:
 
 def save(card: Card, path: Path) -> None:
     """Write a card, whole or not at all. Needs the `train` extra (tomli-w)."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(msgspec.toml.encode(card))
-    temporary.replace(path)
+    write_whole(path, msgspec.toml.encode(card))

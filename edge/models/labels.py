@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from edge.errors import ModelError
@@ -15,6 +16,8 @@ MOST_BYTES = 4 << 20
 
 def read(path: Path) -> tuple[str, ...]:
     """The labels of a text file, one a line. Raises ModelError."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ModelError(f"labels {path}: no regular file; give a text file with one label a line")
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -42,5 +45,7 @@ def embedded(model: bytes) -> tuple[str, ...] | None:
 
 def split(data: bytes) -> tuple[str, ...]:
     """Text to labels: blank lines at the end do not count, blank lines between are classes without a name."""
-    lines = data.decode("utf-8-sig", "replace").rstrip().splitlines()
-    return tuple(line.strip() for line in lines)
+    # Not splitlines: it takes some characters of a name for the end of a line. Nothing that steers a terminal is kept.
+    text = data.decode("utf-8-sig", "replace").rstrip()
+    lines = re.split(r"\r\n|\r|\n", text) if text else []
+    return tuple((line if line.isprintable() else re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line)).strip() for line in lines)

@@ -18,18 +18,22 @@ class Outlet:
         self._lossless = lossless
         self._queue: Channel[tuple[Frame, Result]] = Channel(CAPACITY, lossless=lossless)
         self._error: BaseException | None = None
+        self._given = self._written = 0
         self._thread = Thread(target=self._work, name="edge-sink", daemon=True)
         self._thread.start()
 
     @property
     def dropped(self) -> int:
-        """Results that the sink was too slow for."""
-        return self._queue.dropped
+        """Results that the sink has not written; after `close`: that it was too slow for."""
+        return self._given - self._written
 
-    def write(self, frame: Frame, result: Result) -> None:
-        """Hand a result over. Raises the error that ended the sink."""
-        if not self._queue.put((frame, result)) and self._error is not None:
+    def write(self, frame: Frame, result: Result) -> bool:
+        """Hand a result over; False after `stop`. Raises the error that ended the sink."""
+        taken = self._queue.put((frame, result))
+        if not taken and self._error is not None:
             raise self._error
+        self._given += taken
+        return taken
 
     def stop(self) -> None:
         """Take no more, so that whoever waits for room goes on; `close` then waits only so long."""
@@ -45,9 +49,12 @@ class Outlet:
 
     def _work(self) -> None:
         try:
-            for frame, result in self._queue:
-                self._sink.write(frame, result)
-            self._sink.close()
+            try:
+                for frame, result in self._queue:
+                    self._sink.write(frame, result)
+                    self._written += 1
+            finally:
+                self._sink.close()
         except BaseException as error:  # noqa: BLE001 - handed to the loop's thread, which raises it
             self._error = error
             self._queue.abandon()

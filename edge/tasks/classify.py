@@ -41,7 +41,8 @@ class Classify:
         self._logits = spec
         self._last_but_k = -1 - min(top_k, classes)
         self._threshold = threshold
-        self._probabilities = _by_range(spec) if spec.quantised else probabilities()
+        said = True if spec.quantised and _by_range(spec) else probabilities()
+        self._probabilities = bool(said) if spec.quantised else said
         quantised = spec.quantised and self._probabilities
         self._scale, self._zero_point = (spec.scale, spec.zero_point) if quantised else (1.0, 0)
 
@@ -80,7 +81,7 @@ def _by_range(spec: TensorSpec) -> bool:
     """Whether a quantised output can say nothing but 0 to 1, as TFLite wants it of a softmax and a sigmoid."""
     limits = np.iinfo(spec.dtype)
     low, high = (spec.scale * (end - spec.zero_point) for end in (limits.min, limits.max))
-    return bool(low >= 0 and high <= 1)
+    return bool(low >= 0 and high <= 1.01)
 
 
 def _sums_to_one(values: Array) -> bool:
