@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 """An array whose shape and dtype the text beside it tells."""
 
 Clock = Callable[[], int]
@@ -66,11 +65,11 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
         limits = np.iinfo(self.dtype)
         return np.clip(np.rint(values / self.scale + self.zero_point), limits.min, limits.max).astype(self.dtype)
 
-    def dequantize(self, tensor: Array) -> NDArray[np.float32]:
+    def dequantize(self, tensor: Array) -> Array:
         """A tensor of any shape, in this tensor's dtype, to real numbers (float32)."""
         if not self.quantised:
             return tensor.astype(np.float32)
-        real: NDArray[np.float32] = (tensor.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        real: Array = (tensor.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
         return real
 
 

@@ -112,7 +112,7 @@ def test_models_info_describes_the_default_model(cli):
     assert ran.code == 0
     rows = dict(line.split(maxsplit=1) for line in ran.out.splitlines())
     file = models.load()
-    assert rows["sha256"] == file.sha256
+    assert rows["sha256"] == f"{file.sha256} (as the card says)"
     assert str(file.path) in rows["file"]
     assert "1x224x224x3" in rows["input"]
     assert rows["labels"].startswith("1000 (tench")

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge import evaluate
 from edge import profile as profiles
+from edge.cli import loaded
 from edge.cli.options import model_options
 from edge.engine import open_engine
 
@@ -29,6 +30,7 @@ def command(data: str, profile: str, limit: int | None, as_json: bool, **engine:
     cv2.setNumThreads(1)
     pictures = evaluate.read(Path(data))
     opened = open_engine(profiles.load(profile), top_k=evaluate.TOP, **engine)
+    loaded()
     try:
         with _progress(opened.model, len(pictures[:limit])) as advance:
             score = evaluate.score(opened, pictures, advance, limit)

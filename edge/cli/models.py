@@ -38,7 +38,7 @@ def info(model: str, labels: str | None) -> None:
     interpreter = adapters.open("interpreters", "litert", file)
     rows = {
         "file": f"{file.path} ({len(file.data):,} bytes)",
-        "sha256": file.sha256,
+        "sha256": file.sha256 + _agrees(file),
         "input": _words(interpreter.inputs[0]),
         "output": "; ".join(map(_words, interpreter.outputs)),
         "labels": f"{len(file.labels)} ({', '.join(file.labels[:3])}, …)" if file.labels else "none",
@@ -54,6 +54,12 @@ def _words(spec: TensorSpec) -> str:
     shape = "x".join(map(str, spec.shape))
     quantised = f", real = {spec.scale:.6g} * (q - {spec.zero_point})" if spec.quantised else ""
     return f"{spec.name}: {shape} {spec.dtype}{quantised}"
+
+
+def _agrees(file: models.ModelFile) -> str:
+    if file.card is None or file.card.sha256 is None:
+        return ""
+    return " (as the card says)" if file.card.sha256 == file.sha256 else " (NOT what the card says: install it again)"
 
 
 def _card(card: cards.Card | None) -> dict[str, object]:

@@ -16,6 +16,7 @@ import cv2
 from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
+from edge.cli import loaded
 from edge.cli.options import model_options
 from edge.errors import ConfigError
 from edge.pipeline import Pipeline, open_pipeline
@@ -45,6 +46,7 @@ def command(source: str | None, profile: str, limit: int | None, as_json: bool, 
         click.echo(f"edge: source {source} ({why})", err=True)
     with open_pipeline(chosen, source, **engine) as pipeline:
         outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
+        loaded()
         with _stopped_by_signals(pipeline, outlet):
             ends = _loop(pipeline, outlet, limit)
         click.echo(_summary(pipeline, outlet, *ends), err=True)

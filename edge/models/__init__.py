@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from pathlib import Path
 
 import msgspec
@@ -25,17 +24,23 @@ __all__ = ["DEFAULT", "ModelFile", "load", "shipped"]
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     """A model that was read, and what is known of it before it runs.
 
-    name: as it stands in records. data: the whole file. sha256: of `data`, in hexadecimal. labels: one a class, or
-    None. card: None where there is none. trusted: it ships with the package, so it needs no probe.
+    name: as it stands in records. data: the whole file. labels: one a class, or None. card: None where there is none.
+    trusted: it ships with the package, so it needs no probe.
     """
 
     name: str
     path: Path
     data: bytes
-    sha256: str
     labels: tuple[str, ...] | None
     card: Card | None
     trusted: bool
+
+    @property
+    def sha256(self) -> str:
+        """Of `data`, in hexadecimal; computed when it is asked for."""
+        import hashlib  # slow to import, and a model that ships needs none to run
+
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def shipped() -> dict[str, Path]:
@@ -51,16 +56,18 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     """
     path = shipped()[DEFAULT] if model is None else _find(model)
     data = _read(path)
-    sha256 = hashlib.sha256(data).hexdigest()
     beside = cards.path_beside(path)
-    card = cards.read(beside) if beside.is_file() else None
-    if card and card.sha256 and card.sha256 != sha256:
-        raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
-    names = _labels(path, data, labels)
-    trusted = path.parent == FOLDER and card is not None and card.sha256 == sha256
-    return ModelFile(
-        name=printable(path.stem), path=path, data=data, sha256=sha256, labels=names, card=card, trusted=trusted
+    file = ModelFile(
+        name=printable(path.stem),
+        path=path,
+        data=data,
+        labels=_labels(path, data, labels),
+        card=cards.read(beside) if beside.is_file() else None,
+        trusted=path.parent == FOLDER,
     )
+    if not file.trusted and file.card and file.card.sha256 and file.card.sha256 != file.sha256:
+        raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
+    return file
 
 
 def _labels(path: Path, data: bytes, given: str | Path | None) -> tuple[str, ...] | None:
