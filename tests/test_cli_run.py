@@ -376,7 +376,8 @@ def test_debug_shows_the_traceback_and_the_same_line(command, cli):
 def start(*arguments, **options):
     line = [sys.executable, "-m", "edge", *map(str, arguments)]
     place = os.environ["XDG_CACHE_HOME"]
-    return subprocess.Popen(line, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    # Without a buffer: reading one line must leave all that follows for `communicate`.
+    return subprocess.Popen(line, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **options)
 
 
 @pytest.mark.parametrize("json_or_not", [["--json"], []])
