@@ -19,7 +19,7 @@ SVG = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 """Without the web fonts of rich's own template: a picture asks no other host for anything."""
 
 
-def terminal(frames: int = 105) -> None:
+def terminal(frames: int = 60) -> None:
     """The terminal view of `edge run sample:`, as it stands after so many frames."""
     with edge.open_pipeline(source="sample:") as pipeline:
         pairs = list(islice(pipeline.pairs(), frames))

@@ -192,7 +192,8 @@ def test_the_sample_moves_and_shows_every_photograph_in_turn():
     assert [frame.file for frame in frames[::each]] == [*photographs, photographs[0]]
     assert [frame.index for frame in frames] == list(range(len(frames)))
     assert all(frame.pixels.shape == (480, 640, 3) and frame.size == (640, 480) for frame in frames)
-    assert not np.array_equal(frames[0].pixels, frames[1].pixels)
+    # It sets off and comes to rest smoothly: the first two frames may be alike, those in the middle never.
+    assert all(not np.array_equal(a.pixels, b.pixels) for a, b in itertools.pairwise(frames[5:20]))
     np.testing.assert_array_equal(frames[0].pixels, frames[-1].pixels)
 
 
