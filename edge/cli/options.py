@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
+from edge.errors import AdapterError
 from edge.types import FITS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,3 +31,13 @@ def model_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+@contextmanager
+def extra_train() -> Iterator[None]:
+    """Where models are made: a library that is not there is one of the extra `train`, and the error says so."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        advice = "install what makes models with `pip install 'edgekit[train]'`"
+        raise AdapterError(f"{error.name} is not installed; {advice}") from error

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edge.errors import ModelError
 
-from .fold import Arrays
 from .photographs import SIZE
+from .table import Arrays
 
 
 def to_tflite(arrays: Arrays, size: int = SIZE) -> bytes:

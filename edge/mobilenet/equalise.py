@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fold import convolutions
+from .table import Arrays
 
-Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.floating[Any]]
 
 CEILING = 6.0

@@ -6,13 +6,12 @@ and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference"
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = Mapping[str, NDArray[Any]]
+from edge.models.card import Input
+
+from .table import Arrays
 
 EPSILON = 1e-5
 """Added to the variance under the root, PyTorch's default: what the official weights were trained with."""
@@ -21,6 +20,9 @@ INPUT_MEAN = 128.0
 """The deployed network takes ``(pixel - INPUT_MEAN) / INPUT_STD``: as int8, ``pixel - 128`` and nothing else."""
 
 INPUT_STD = 127.5
+
+INPUT = Input(mean=[INPUT_MEAN] * 3, std=[INPUT_STD] * 3)
+"""The same as a card says it."""
 
 MEAN = (0.485, 0.456, 0.406)
 """Mean of the training pictures, red, green, blue, pixels 0 to 1 (torchvision's documentation of these weights)."""
@@ -59,16 +61,16 @@ def fold_norms(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
 
 
 def fold_input(
-    arrays: Arrays, mean: Sequence[float] = MEAN, std: Sequence[float] = STD, first: str = "features.0.0"
+    arrays: Arrays, given: Input, wanted: Input, first: str = "features.0.0"
 ) -> dict[str, NDArray[np.float32]]:
-    """The parameters for an input of ``(pixel - INPUT_MEAN) / INPUT_STD`` in place of ``(pixel / 255 - mean) / std``.
+    """The folded parameters for an input normalised as ``wanted`` in place of ``given``.
 
-    Exact inside the picture. The zero padding comes to mean grey 128 and not the mean colour (124, 116, 104); that
-    touches the first row and column of the first convolution's output.
+    Exact inside the picture. The zero padding comes to mean ``wanted.mean`` and not ``given.mean``; that touches the
+    first row and column of the first convolution's output.
     """
     weight = arrays[f"{first}.weight"].astype(np.float64)
-    gain = INPUT_STD / (255.0 * np.asarray(std))
-    shift = (INPUT_MEAN / 255.0 - np.asarray(mean)) / np.asarray(std)
+    gain = np.asarray(wanted.std) / np.asarray(given.std)
+    shift = (np.asarray(wanted.mean) - np.asarray(given.mean)) / np.asarray(given.std)
     bias = arrays[f"{first}.bias"] + np.einsum("oihw,i->o", weight, shift)
     changed = {f"{first}.weight": weight * gain[None, :, None, None], f"{first}.bias": bias}
     return dict(arrays) | {name: array.astype(np.float32) for name, array in changed.items()}

@@ -1,58 +1,26 @@
 """MobileNetV2 in PyTorch (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018).
 
 The letters are the paper's: expansion ``t``, channels ``c``, repeats ``n``, stride ``s``. Parameters carry
-torchvision's names (``features.0.0.weight`` … ``classifier.1.bias``), so that published weights load as they are. The
-only file that imports torch.
+torchvision's names (``features.0.0.weight`` … ``classifier.1.bias``), so that published weights load as they are.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge.errors import ConfigError, ModelError
+from edge.errors import ConfigError, ModelError, one_line
+from edge.files import write_whole
 
-Arrays = Mapping[str, NDArray[Any]]
-
-
-class Stage(NamedTuple):
-    """One line of table 2: expansion ``t``, output channels ``c``, repeats ``n``, stride ``s`` of the first repeat."""
-
-    t: int
-    c: int
-    n: int
-    s: int
-
-
-STAGES = (
-    Stage(1, 16, 1, 1),
-    Stage(6, 24, 2, 2),
-    Stage(6, 32, 3, 2),
-    Stage(6, 64, 4, 2),
-    Stage(6, 96, 3, 1),
-    Stage(6, 160, 3, 2),
-    Stage(6, 320, 1, 1),
-)
-"""The bottleneck stages of the paper's table 2, between the first convolution (32 channels) and the last (1280)."""
-
-
-def round_channels(channels: float, divisor: int = 8) -> int:
-    """Round to a multiple of ``divisor``, never more than 10 % under ``channels``: the reference code's rule.
-
-    Raises:
-        ConfigError: ``channels`` or ``divisor`` is not positive.
-    """
-    if channels <= 0 or divisor <= 0:
-        raise ConfigError(f"{channels} channels rounded to {divisor}: both must be positive; choose a larger width")
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded if rounded >= 0.9 * channels else rounded + divisor
+from .table import STAGES, Arrays, first_channels, last_channels, round_channels, width_of
 
 
 def convolution(
@@ -97,7 +65,7 @@ class InvertedResidual(nn.Module):  # type: ignore[misc]  # torch is untyped her
 
 def bottlenecks(width: float, folded: bool) -> tuple[list[nn.Module], int]:
     """The blocks of ``STAGES`` at a width multiplier, and the channels that the last one gives."""
-    channels = round_channels(32 * width)
+    channels = first_channels(width)
     blocks: list[nn.Module] = []
     for stage in STAGES:
         outputs = round_channels(stage.c * width)
@@ -118,9 +86,9 @@ class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
 
     def __init__(self, classes: int = 1000, width: float = 1.0, dropout: float = 0.2, folded: bool = False) -> None:
         super().__init__()
-        first = activated(3, round_channels(32 * width), 3, 2, folded=folded)
+        first = activated(3, first_channels(width), 3, 2, folded=folded)
         blocks, channels = bottlenecks(width, folded)
-        last = round_channels(1280 * max(1.0, width))
+        last = last_channels(width)
         self.features = nn.Sequential(first, *blocks, activated(channels, last, 1, folded=folded))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
 
@@ -142,17 +110,37 @@ class Deployed(nn.Module):  # type: ignore[misc]  # torch is untyped here
         return torch.softmax(self.net(x.permute(0, 3, 1, 2)), dim=-1)
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """A checkpoint's tensors by name, as arrays. Loads data only: a checkpoint that carries code is refused.
+def read(path: Path) -> dict[str, Any]:
+    """What ``torch.save`` wrote. Loads data only: a file that carries code is refused.
 
     Raises:
-        ModelError: the file is no such checkpoint.
+        ModelError: the file is none of PyTorch's, or holds no dictionary.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(found)
+    except (OSError, RuntimeError, AttributeError, ValueError, TypeError, EOFError, UnpicklingError) as error:
+        raise ModelError(f"{path} is not a PyTorch checkpoint ({one_line(error)}); give the original file") from error
+
+
+def to_arrays(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """A state dictionary's tensors as arrays. Raises ModelError where it holds anything else."""
+    try:
         return {name: tensor.numpy() for name, tensor in state.items()}
-    except (OSError, RuntimeError, AttributeError, ValueError, EOFError, UnpicklingError) as error:
-        raise ModelError(f"{path} is not a PyTorch state dictionary ({error}); give the original file") from error
+    except AttributeError as error:
+        raise ModelError(f"no state dictionary of tensors ({error}); give the original file") from error
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """``torch.save`` a dictionary, whole or not at all; arrays become tensors, so that ``read`` takes them."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    write_whole(path, file.getvalue())
+
+
+def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """Arrays as tensors, by the same names."""
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def load_arrays(net: nn.Module, arrays: Arrays) -> None:
@@ -162,16 +150,27 @@ def load_arrays(net: nn.Module, arrays: Arrays) -> None:
         ModelError: names or shapes do not fit the network.
     """
     try:
-        net.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
+        net.load_state_dict(to_tensors(arrays))
     except RuntimeError as error:
         raise ModelError(f"these weights do not fit the network ({error}); check width and class count") from error
 
 
-def deployed(arrays: Arrays) -> Deployed:
-    """The network of folded parameters as a device runs it. Raises ModelError where they do not fit."""
-    net = MobileNetV2(classes=len(arrays["classifier.1.bias"]), folded=True)
+def is_folded(arrays: Arrays) -> bool:
+    """Whether batch normalisation was merged into the convolutions: then those have a bias."""
+    return "features.0.0.bias" in arrays
+
+
+def network_of(arrays: Arrays) -> MobileNetV2:
+    """The network that has these parameters, folded or not. Raises ModelError where they are no MobileNetV2's."""
+    width = width_of(arrays)
+    net = MobileNetV2(classes=len(arrays["classifier.1.bias"]), width=width, folded=is_folded(arrays))
     load_arrays(net, arrays)
-    return cast(Deployed, Deployed(net).eval())
+    return net
+
+
+def deployed(arrays: Arrays) -> Deployed:
+    """The network of these parameters as a device runs it. Raises ModelError where they do not fit."""
+    return cast(Deployed, Deployed(network_of(arrays)).eval())
 
 
 def zeros(*shape: int) -> Tensor:

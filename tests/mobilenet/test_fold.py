@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from edge.mobilenet import equalise, fold, network  # noqa: E402
+from edge.mobilenet.checkpoint import IMAGENET_INPUT  # noqa: E402
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -57,7 +58,7 @@ def test_the_first_layer_gives_the_same_inside_the_picture_for_centred_pixels(
     arrays: Arrays, pixels: np.ndarray[Any, Any]
 ) -> None:
     plain = fold.fold_norms(arrays)
-    folded = fold.fold_input(plain)
+    folded = fold.fold_input(plain, IMAGENET_INPUT, fold.INPUT)
 
     def first(parameters: Arrays, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         weight, bias = (torch.from_numpy(parameters[f"features.0.0.{part}"]) for part in ("weight", "bias"))
@@ -69,7 +70,7 @@ def test_the_first_layer_gives_the_same_inside_the_picture_for_centred_pixels(
 
 def test_an_input_that_is_normalised_as_the_folded_one_is_left_alone(arrays: Arrays) -> None:
     plain = fold.fold_norms(arrays)
-    same = fold.fold_input(plain, mean=[fold.INPUT_MEAN / 255] * 3, std=[fold.INPUT_STD / 255] * 3)
+    same = fold.fold_input(plain, fold.INPUT, fold.INPUT)
     assert all(np.allclose(plain[name], same[name], atol=1e-6) for name in plain)
 
 

@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from edge.errors import ConfigError, ModelError  # noqa: E402
 from edge.mobilenet import network  # noqa: E402
-from edge.mobilenet.network import InvertedResidual, MobileNetV2, round_channels  # noqa: E402
+from edge.mobilenet.network import InvertedResidual, MobileNetV2
+from edge.mobilenet.table import round_channels  # noqa: E402
 
 
 def parameters(net: torch.nn.Module) -> int:
@@ -84,7 +85,7 @@ def test_a_narrow_network_keeps_the_reference_s_last_layer() -> None:
 def test_a_checkpoint_that_carries_code_is_refused(tmp_path: Path) -> None:
     torch.save({"a": Path("x")}, tmp_path / "w.pth")
     with pytest.raises(ModelError, match="original"):
-        network.read_arrays(tmp_path / "w.pth")
+        network.read(tmp_path / "w.pth")
 
 
 def test_arrays_of_another_network_are_refused() -> None:

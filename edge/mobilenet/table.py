@@ -1,0 +1,82 @@
+"""The shape of MobileNetV2 as numbers (Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018).
+
+The letters are the paper's: expansion ``t``, channels ``c``, repeats ``n``, stride ``s``. Needs no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from edge.errors import ConfigError, ModelError
+
+Arrays = Mapping[str, NDArray[Any]]
+"""A network's parameters by name, torchvision's names."""
+
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+"""The width multipliers of the reference implementation."""
+
+RESOLUTIONS = (96, 128, 160, 192, 224)
+"""Height and width of its inputs, in pixels."""
+
+
+class Stage(NamedTuple):
+    """One line of table 2: expansion ``t``, output channels ``c``, repeats ``n``, stride ``s`` of the first repeat."""
+
+    t: int
+    c: int
+    n: int
+    s: int
+
+
+STAGES = (
+    Stage(1, 16, 1, 1),
+    Stage(6, 24, 2, 2),
+    Stage(6, 32, 3, 2),
+    Stage(6, 64, 4, 2),
+    Stage(6, 96, 3, 1),
+    Stage(6, 160, 3, 2),
+    Stage(6, 320, 1, 1),
+)
+"""The bottleneck stages of the paper's table 2, between the first convolution (32 channels) and the last (1280)."""
+
+
+def round_channels(channels: float, divisor: int = 8) -> int:
+    """Round to a multiple of ``divisor``, never more than 10 % under ``channels``: the reference code's rule.
+
+    Raises:
+        ConfigError: ``channels`` or ``divisor`` is not positive.
+    """
+    if channels <= 0 or divisor <= 0:
+        raise ConfigError(f"{channels} channels rounded to {divisor}: both must be positive; choose a larger width")
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * channels else rounded + divisor
+
+
+FIRST, LAST = 32, 1280
+"""Channels of the first convolution, and of the last; the last never shrinks with the width."""
+
+
+def first_channels(width: float) -> int:
+    """Channels of the first convolution at a width multiplier. Raises ConfigError where it is not positive."""
+    return round_channels(FIRST * width)
+
+
+def last_channels(width: float) -> int:
+    """Channels of the last convolution, which are the classifier's features (the paper's section 5)."""
+    return round_channels(LAST * max(1.0, width))
+
+
+def width_of(arrays: Arrays) -> float:
+    """The width multiplier of a network, told by its channels. Raises ModelError where it is none of ``WIDTHS``."""
+    try:
+        found = len(arrays["features.0.0.weight"]), arrays["features.17.conv.0.0.weight"].shape[1]
+        last = len(arrays["features.18.0.weight"])
+    except (KeyError, IndexError, TypeError) as error:
+        raise ModelError(f"no MobileNetV2: it has no {error}; give weights under torchvision's names") from error
+    for width in WIDTHS:
+        if (*found, last) == (first_channels(width), round_channels(160 * width), last_channels(width)):
+            return width
+    raise ModelError(f"{found[0]}, {found[1]}, {last} channels are no width of {', '.join(map(str, WIDTHS))}")
