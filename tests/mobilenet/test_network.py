@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from edge.errors import ConfigError, ModelError  # noqa: E402
 from edge.mobilenet import network  # noqa: E402
-from edge.mobilenet.network import InvertedResidual, MobileNetV2
+from edge.mobilenet.network import InvertedResidual, MobileNetV2  # noqa: E402
 from edge.mobilenet.table import round_channels  # noqa: E402
 
 
