@@ -1,4 +1,7 @@
-"""Makes the pictures of the documentation from real runs: `python docs/pictures.py`, in an environment with edgekit."""
+"""Makes the pictures of the documentation, in an environment with edgekit: `python docs/pictures.py`.
+
+The terminal's come from real runs, those of the network from its own table.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from itertools import islice
 from pathlib import Path
 
+import drawings
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
@@ -30,5 +34,12 @@ def terminal(frames: int = 60) -> None:
     (FOLDER / "terminal.svg").write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n")
 
 
+def network() -> None:
+    """The block and the network of MobileNetV2."""
+    (FOLDER / "block.svg").write_text(drawings.blocks())
+    (FOLDER / "network.svg").write_text(drawings.network())
+
+
 if __name__ == "__main__":
     terminal()
+    network()

@@ -55,6 +55,9 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     return rounded if rounded >= 0.9 * channels else rounded + divisor
 
 
+FIRST_LAYER, LAST_LAYER, CLASSIFIER = "features.0.0", "features.18.0", "classifier.1"
+"""Names of the layers outside the blocks."""
+
 FIRST, LAST = 32, 1280
 """Channels of the first convolution, and of the last; the last never shrinks with the width."""
 
@@ -80,3 +83,43 @@ def width_of(arrays: Arrays) -> float:
         if (*found, last) == (first_channels(width), round_channels(160 * width), last_channels(width)):
             return width
     raise ModelError(f"{found[0]}, {found[1]}, {last} channels are no width of {', '.join(map(str, WIDTHS))}")
+
+
+class Block(NamedTuple):
+    """One inverted residual (section 3.3): its name among the parameters, and its shape."""
+
+    name: str
+    t: int
+    inputs: int
+    outputs: int
+    stride: int
+
+    @property
+    def residual(self) -> bool:
+        """Whether its input is added to its output: where the shapes are the same."""
+        return self.stride == 1 and self.inputs == self.outputs
+
+    @property
+    def convolutions(self) -> list[str]:
+        """Names of its convolutions: expansion (none where ``t`` is 1), depthwise, projection."""
+        expansion = [f"{self.name}.conv.0.0"] if self.t != 1 else []
+        return [*expansion, f"{self.name}.conv.{len(expansion)}.0", f"{self.name}.conv.{len(expansion) + 1}"]
+
+
+def blocks(width: float) -> list[Block]:
+    """The 17 blocks of ``STAGES`` at a width multiplier. Raises ConfigError where it is not positive."""
+    found: list[Block] = []
+    channels = first_channels(width)
+    for stage in STAGES:
+        outputs = round_channels(stage.c * width)
+        for repeat in range(stage.n):
+            name = f"features.{len(found) + 1}"
+            found.append(Block(name, stage.t, channels, outputs, stage.s if repeat == 0 else 1))
+            channels = outputs
+    return found
+
+
+def names_of(width: float) -> list[str]:
+    """The layers that have weights, in the order they run."""
+    inner = [name for block in blocks(width) for name in block.convolutions]
+    return [FIRST_LAYER, *inner, LAST_LAYER, CLASSIFIER]

@@ -8,9 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from edge.errors import ConfigError, ModelError  # noqa: E402
-from edge.mobilenet import network  # noqa: E402
+from edge.mobilenet import describe, network  # noqa: E402
 from edge.mobilenet.network import InvertedResidual, MobileNetV2  # noqa: E402
-from edge.mobilenet.table import round_channels  # noqa: E402
+from edge.mobilenet.table import WIDTHS, round_channels  # noqa: E402
+from edge.models import cost  # noqa: E402
 
 
 def parameters(net: torch.nn.Module) -> int:
@@ -56,6 +57,28 @@ def test_no_activation_follows_the_projection(t: int) -> None:
     block = InvertedResidual(8, 16, 1, t)
     assert isinstance(block.conv[-1], torch.nn.BatchNorm2d)
     assert (block(torch.randn(1, 8, 9, 9)) < 0).any()
+
+
+@pytest.mark.parametrize("t", [1, 6])
+def test_a_block_expands_t_times_filters_each_channel_alone_and_projects(t: int) -> None:
+    convolutions = [m for m in InvertedResidual(8, 16, 2, t).modules() if isinstance(m, torch.nn.Conv2d)]
+    shapes = [(c.in_channels, c.out_channels, c.kernel_size[0], c.stride[0], c.groups) for c in convolutions]
+    expand = [(8, 8 * t, 1, 1, 1)] if t > 1 else []
+    assert shapes == [*expand, (8 * t, 8 * t, 3, 2, 8 * t), (8 * t, 16, 1, 1, 1)]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_network_has_the_layers_that_its_description_tells(width: float) -> None:
+    told, net = describe.layers(width, 96, 10), MobileNetV2(10, width).eval()
+    assert parameters(net) == describe.normalised(told)
+    assert parameters(MobileNetV2(10, width, folded=True)) == cost.total(told).parameters
+    shapes: list[tuple[int, ...]] = []
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda module, args, out: shapes.append(tuple(out.shape[1:])))
+    net(torch.zeros(1, 3, 96, 96))
+    multiplied = [layer for layer in told if layer.multiply_adds and layer.operator != "linear"]
+    assert shapes == [(c, h, w) for h, w, c in (layer.output or () for layer in multiplied)]
 
 
 def test_a_stride_of_three_is_refused() -> None:
