@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.errors import CameraError as CameraError
     from edge.errors import ConfigError as ConfigError
     from edge.errors import EdgeError as EdgeError
+    from edge.errors import FetchError as FetchError
     from edge.errors import InferenceError as InferenceError
     from edge.errors import ModelError as ModelError
     from edge.pipeline import Pipeline as Pipeline
@@ -39,6 +40,7 @@ PUBLIC = {
     "Classifier": "edge.classifier",
     "ConfigError": "edge.errors",
     "EdgeError": "edge.errors",
+    "FetchError": "edge.errors",
     "Frame": "edge.types",
     "InferenceError": "edge.errors",
     "ModelError": "edge.errors",

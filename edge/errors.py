@@ -5,6 +5,7 @@
     |-- ModelError     ValueError   exit code 2: the model file, its labels or its card do not fit
     |-- AdapterError   ImportError  exit code 1: the library behind an adapter is missing or broken
     |-- CameraError    OSError      exit code 1: a camera is absent, busy, gone or silent
+    |-- FetchError     OSError      exit code 1: a model could not be fetched, or not be kept
     `-- InferenceError RuntimeError exit code 1: the interpreter failed on an input
 
 Each one also is the builtin that a Python programmer would catch. A message is one line: what happened, to which
@@ -40,6 +41,10 @@ class AdapterError(EdgeError, ImportError):
 
 class CameraError(EdgeError, OSError):
     """A camera or stream that is absent, busy, not permitted, silent or gone."""
+
+
+class FetchError(EdgeError, OSError):
+    """A model that could not be fetched, is not the one that is pinned, or could not be kept."""
 
 
 class InferenceError(EdgeError, RuntimeError):

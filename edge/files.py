@@ -26,6 +26,19 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def sha256_of(path: Path) -> str | None:
+    """The SHA-256 of a file, in hexadecimal; None where there is no file. Raises OSError."""
+    import hashlib  # slow to import, and what runs a model that ships needs none
+
+    if not path.is_file():
+        return None
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()
+
+
 def printable(name: str | Path) -> str:
     """The name of a file as text that can be written anywhere; Linux allows names that are not."""
     return os.fsencode(name).decode("utf-8", "replace")
@@ -33,7 +46,16 @@ def printable(name: str | Path) -> str:
 
 def cache() -> Path | None:
     """Where the toolkit keeps what it can make again; None for a user without a home."""
+    return _home("XDG_CACHE_HOME", ".cache")
+
+
+def data_folder() -> Path | None:
+    """Where the toolkit keeps what was fetched; None for a user without a home."""
+    return _home("XDG_DATA_HOME", ".local/share")
+
+
+def _home(variable: str, usual: str) -> Path | None:
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+        return Path(os.environ.get(variable) or Path.home() / usual) / "edgekit"
     except RuntimeError:
         return None

@@ -8,6 +8,7 @@ CHILDREN = [
     (errors.ModelError, ValueError, 2),
     (errors.AdapterError, ImportError, 1),
     (errors.CameraError, OSError, 1),
+    (errors.FetchError, OSError, 1),
     (errors.InferenceError, RuntimeError, 1),
 ]
 

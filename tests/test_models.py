@@ -81,7 +81,6 @@ def test_a_card_that_is_no_text_is_refused(tiny_file):
 
 
 def test_a_card_that_is_saved_can_be_read_and_leaves_nothing_beside_it(tmp_path):
-    pytest.importorskip("tomli_w", reason="writing cards needs the train extra")
     card = cards.Card(
         name="x",
         fit="squash",
@@ -99,9 +98,9 @@ def test_a_card_that_is_saved_can_be_read_and_leaves_nothing_beside_it(tmp_path)
     ("data", "words"),
     [
         (b"", "the file is empty; copy it again"),
-        (b"\0" * 100, "not a TensorFlow Lite model; give an int8"),
-        (b"PK\x03\x04 a zip", "not a TensorFlow Lite model"),
-        (b"TFL3", "not a TensorFlow Lite model"),
+        (b"\0" * 100, "no TensorFlow Lite model, or a damaged one; fetch or export it again"),
+        (b"PK\x03\x04 a zip", "no TensorFlow Lite model"),
+        (b"TFL3", "no TensorFlow Lite model"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused(tmp_path, data, words):
@@ -123,7 +122,7 @@ def test_a_name_that_can_be_no_file_is_refused(name):
 
 
 def test_a_folder_is_no_model(tmp_path):
-    with pytest.raises(ModelError, match="Is a directory; give an int8"):
+    with pytest.raises(ModelError, match=r"Is a directory; give a \.tflite, an ONNX or"):
         models.load(tmp_path)
 
 
@@ -177,3 +176,49 @@ def test_what_may_give_bytes_for_ever_is_no_model_and_no_labels(tmp_path, kind):
         models.load(path)
     with pytest.raises(ModelError, match=r"no regular file; give"):
         models.load(None, path)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"PK\x03\x04 archive/data.pkl", "torch"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19. and so on", "torch"),
+    ],
+)
+def test_the_format_of_a_file_is_told_by_what_it_holds(tmp_path, tiny, tiny_onnx, data, found):
+    for name, content, format_ in (("a.tflite", data, found), ("b.pth", tiny_onnx(), "onnx"), ("c", tiny(), "tflite")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert models.load(path).format == format_
+
+
+def test_a_file_of_no_known_format_is_refused(tmp_path, tiny_onnx):
+    path = tmp_path / "notes.md"
+    path.write_text("hello")
+    with pytest.raises(ModelError, match="not a TensorFlow Lite, ONNX or PyTorch model; give one of these"):
+        models.load(path)
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(tiny_onnx()[:-1])
+    with pytest.raises(ModelError, match=r"cut\.onnx: no ONNX model, or a damaged one; fetch or export it again"):
+        models.load(path)
+
+
+def test_an_onnx_file_says_its_labels_and_its_input_itself_and_a_card_comes_before_it(tmp_path, tiny_onnx):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(tiny_onnx(labels="x\ny", mean="1,2,3", std="4,5,6", fit="crop"))
+    file = models.load(path)
+    assert (file.labels, file.card.name, file.card.fit, file.card.input.std) == (("x", "y"), "m", "crop", [4, 5, 6])
+    path.with_suffix(".toml").write_text('name = "card"\nfit = "letterbox"\n')
+    path.with_suffix(".txt").write_text("beside\n")
+    file = models.load(path)
+    assert (file.labels, file.card.name, file.card.fit) == (("beside",), "card", "letterbox")
+    assert file.card.input.mean == [1, 2, 3]
+
+
+def test_whether_a_file_gives_probabilities_is_read_in_its_own_format(tmp_path, tiny, tiny_onnx):
+    said = []
+    for data in (tiny(), tiny(softmax=False), tiny_onnx(), tiny_onnx(softmax=False), b"PK\x03\x04 data.pkl"):
+        path = tmp_path / "m"
+        path.write_bytes(data)
+        said.append(models.load(path).gives_probabilities())
+    assert said == [True, False, True, None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,18 +20,22 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Scores (0 to 1) on `images` pictures of `data` that were not used to make the model."""
+    """Scores (0 to 1) on `images` pictures of `data` that were not used to make the model.
+
+    top5: None where there are no more than five classes. float_top1, float_top5: of the float network that it was made
+    from, on the same pictures; None: not measured.
+    """
 
     data: str
     images: int
     top1: float
-    top5: float
-    float_top1: float
-    float_top5: float
+    top5: float | None = None
+    float_top1: float | None = None
+    float_top5: float | None = None
     date: str
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What stands in the TOML file beside a model, under the same name. Only the name must; unknown is None."""
 
     name: str
@@ -61,5 +66,23 @@ def read(path: Path) -> Card:
 
 
 def save(card: Card, path: Path) -> None:
-    """Write a card, whole or not at all. Needs the `train` extra (tomli-w)."""
-    write_whole(path, msgspec.toml.encode(card))
+    """Write a card, whole or not at all. Raises OSError."""
+    write_whole(path, text(card).encode())
+
+
+def text(card: Card) -> str:
+    """A card as TOML; what is None is left out."""
+    fields = msgspec.structs.asdict(card)
+    tables = {key: msgspec.structs.asdict(value) for key, value in fields.items() if isinstance(value, msgspec.Struct)}
+    lines = _lines({key: value for key, value in fields.items() if key not in tables})
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_lines(table)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(table: dict[str, Any]) -> list[str]:
+    import json  # only what makes or fetches models writes cards
+
+    # Strings, numbers and lists of numbers are written in TOML as in JSON, but for DEL, which must be escaped.
+    pairs = ((key, json.dumps(value, ensure_ascii=False)) for key, value in table.items() if value is not None)
+    return [f"{key} = {value}".replace("\x7f", "\\u007f") for key, value in pairs]

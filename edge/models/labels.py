@@ -48,4 +48,13 @@ def split(data: bytes) -> tuple[str, ...]:
     # Not splitlines: it takes some characters of a name for the end of a line. Nothing that steers a terminal is kept.
     text = data.decode("utf-8-sig", "replace").rstrip()
     lines = re.split(r"\r\n|\r|\n", text) if text else []
-    return tuple((line if line.isprintable() else re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line)).strip() for line in lines)
+    names = [(line if line.isprintable() else re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line)).strip() for line in lines]
+    return tuple(_without_numbers(names))
+
+
+def _without_numbers(names: list[str]) -> list[str]:
+    """Coral's older lists begin each line with the number of its class; where every line does, that is no name."""
+    numbered = [re.fullmatch(r"(\d+)[:\s]+(\S.*)", name) for name in names if names[0].startswith("0")]
+    if len(numbered) < 2 or not all(found and int(found[1]) == i for i, found in enumerate(numbered)):
+        return names
+    return [found[2] for found in numbered if found]
