@@ -9,7 +9,7 @@ from pathlib import Path
 from edge import adapters, models
 from edge.adapters import Adapter
 from edge.errors import AdapterError, ConfigError, ModelError
-from edge.models import ModelFile, graph
+from edge.models import ModelFile
 from edge.models.card import Card
 from edge.preprocess import Preprocessor
 from edge.profile import DeviceProfile
@@ -20,7 +20,10 @@ log = logging.getLogger("edge")
 
 
 class Engine:
-    """One model on one device. `prepare` may run in another thread than `answer`."""
+    """One model on one device. `prepare` may run in another thread than `answer`.
+
+    outputs: of the interpreter, for the last answer.
+    """
 
     def __init__(
         self, interpreter: Interpreter, preprocessor: Preprocessor, task: Classify, model: str, clock: Clock
@@ -30,6 +33,7 @@ class Engine:
         self.task = task
         self.model = model
         self.clock = clock
+        self.outputs: list[Array] = []
 
     def prepare(self, frame: Frame, tensor: Array) -> int:
         """Fill `tensor` from `frame`; returns the nanoseconds that took."""
@@ -40,7 +44,7 @@ class Engine:
     def answer(self, frame: Frame, tensor: Array, preprocess_ns: int) -> Result:
         """Run the model on a prepared tensor and read its answer. Raises InferenceError."""
         started = self.clock()
-        outputs = self.interpreter.infer(tensor)
+        self.outputs = outputs = self.interpreter.infer(tensor)
         inferred = self.clock()
         answer = self.task(outputs)
         finished = self.clock()
@@ -61,7 +65,7 @@ class Engine:
 def open_engine(
     profile: DeviceProfile,
     *,
-    model: str | Path | None = None,
+    model: str | Path | ModelFile | None = None,
     labels: str | Path | None = None,
     fit: Fit | None = None,
     threads: int | None = None,
@@ -71,18 +75,20 @@ def open_engine(
 ) -> Engine:
     """Open the first interpreter of the profile that can run here.
 
-    What is not given comes from the profile, then from the model's card, then from the defaults. Raises ModelError
-    for a model that does not fit, AdapterError where no interpreter of the profile can run.
+    What is not given comes from the profile, then from the model's card, then from what an interpreter that reads more
+    out of the file than its bytes tell says of it (its `model`), then from the defaults. Raises ModelError for a model
+    that does not fit, AdapterError where no interpreter of the profile can run.
     """
     _check(fit, top_k, threshold)
-    file = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
-    interpreter = _first_that_runs(profile, file, threads)
+    if not isinstance(model, ModelFile):
+        model = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
+    interpreter = _first_that_runs(profile, model, threads)
+    said = getattr(interpreter, "model", None)
+    file = said if isinstance(said, ModelFile) else model
     card = file.card or Card(name=file.name)
     chosen: Fit = fit or profile.fit or card.fit or "squash"
     try:
-        task = Classify(
-            interpreter.outputs[0], file.labels, top_k, threshold, lambda: graph.gives_probabilities(file.data)
-        )
+        task = Classify(interpreter.outputs[0], file.labels, top_k, threshold, file.gives_probabilities)
         preprocessor = Preprocessor(interpreter.inputs[0], chosen, card.input)
         return Engine(interpreter, preprocessor, task, file.name, clock)
     except ModelError as error:

@@ -184,7 +184,7 @@ def model_cases():
         "empty": (b"", "the file is empty; copy it again"),
         "random bytes": (
             bytes(np.random.default_rng(1).integers(0, 256, 5000, np.uint8)),
-            "not a TensorFlow Lite model",
+            "no TensorFlow Lite model",
         ),
         "only an identifier": (b"\x1c\0\0\0TFL3" + bytes(60), "fetch or export it again"),
     }

@@ -156,10 +156,14 @@ def test_a_camera_that_is_not_there_is_a_camera_or_configuration_error():
 
 
 @pytest.fixture
-def interpreter(request, tiny_file):
+def interpreter(request, tiny_file, tiny_onnx, tmp_path):
     kind = request.param
+    if kind == "onnx":
+        pytest.importorskip("onnxruntime", reason="needs onnxruntime, which the extra train has")
+        tiny_file = tmp_path / "tiny.onnx"
+        tiny_file.write_bytes(tiny_onnx())
     model = models.load(tiny_file)
-    if kind not in ("litert", "scripted"):
+    if kind not in ("litert", "onnx", "scripted"):
         try:
             opened = adapters.open("interpreters", kind, model)
         except EdgeError as error:

@@ -108,6 +108,7 @@ def test_classes_are_numbered_as_the_model_numbers_them(truths, labels, numbers)
         ((3,), ("a", "b", "c"), r"0\.jpg: class 3, but the model has 3"),
         ((2,), ("background", "a", "b"), r"0\.jpg: class 2, but the model has 3"),
         (("a", "wolf"), ("a", "b", "c"), "class folder 'wolf': not among the model's labels"),
+        (("a", "wolf"), ("b", "a"), "class folder 'wolf': not among the model's labels"),
     ],
 )
 def test_a_class_that_the_model_does_not_know_is_refused(truths, labels, words):

@@ -108,7 +108,10 @@ def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_named(name):
         (('["class 1"]', '[1]'), ["interpreter[1].script[0]: Expected `str`, got `int`"]),
         (('kind = "v4l2"', 'kind = "kinect"'), ["camera.kind: there is no 'kinect' among the cameras; known are"]),
         (('kind = "v4l2"', "kind = 4"), ["camera.kind: a name is needed, one of: images, sample"]),
-        (('kind = "litert"', 'knid = "litert"'), ["interpreter[0].kind: a name is needed, one of: litert, scripted"]),
+        (
+            ('kind = "litert"', 'knid = "litert"'),
+            ["interpreter[0].kind: a name is needed, one of: litert, onnx, scripted"],
+        ),
         (('kind = "litert"', 'kind = "no such"'), ["interpreter[0].kind: 'no such' names no kind of interpreters"]),
     ],
 )  # fmt: skip

@@ -66,6 +66,10 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
 
     Raises ModelError where the file cannot be run on a processor, AdapterError where no runtime works here.
     """
+    if model.format != "tflite":
+        kind = {"onnx": "an ONNX", "torch": "a PyTorch"}[model.format]
+        advice = "give a .tflite, or a profile whose interpreter takes it (`edge eval`: --runtime " + model.format + ")"
+        raise ModelError(f"model {model.path}: {kind} file, which LiteRT cannot run; {advice}")
     if graph.compiled_for_edgetpu(model.data):
         advice = "give the model it was compiled from, or use a Coral profile"
         raise ModelError(f"model {model.path}: compiled for the Edge TPU, which a processor cannot run; {advice}")

@@ -37,7 +37,7 @@ class Classify:
             )
         if labels is not None and len(labels) != classes:
             raise ModelError(f"{len(labels)} labels for {classes} classes; {_remedy(labels, classes)}")
-        self.labels = labels or tuple(f"class {i}" for i in range(classes))
+        self.labels = labels or unnamed(classes)
         self._logits = spec
         self._last_but_k = -1 - min(top_k, classes)
         self._threshold = threshold
@@ -61,6 +61,12 @@ class Classify:
             answer.append(Classification(self.labels[index], index, score))
         return tuple(answer)
 
+    def probabilities(self, outputs: list[Array]) -> Array:
+        """The score of every class of one output: (classes,) float32, 0 to 1."""
+        scores = self._scores(outputs[0].reshape(-1)).astype(np.float32)
+        all_of_them: Array = np.float32(self._scale) * (scores - np.float32(self._zero_point))
+        return all_of_them
+
     def _scores(self, values: Array) -> Array:
         """What scale and zero point turn into probabilities: the output itself, or the softmax of its logits."""
         if self._probabilities or (self._probabilities is None and _sums_to_one(values)):
@@ -69,6 +75,11 @@ class Classify:
         powers = np.exp(logits - logits.max())
         scores: Array = powers / powers.sum()
         return scores
+
+
+def unnamed(classes: int) -> tuple[str, ...]:
+    """What the classes of a model without labels are called."""
+    return tuple(f"class {i}" for i in range(classes))
 
 
 def _remedy(labels: tuple[str, ...], classes: int) -> str:

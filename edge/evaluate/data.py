@@ -1,23 +1,19 @@
-"""How good a model is: its top-1 and top-5 accuracy on labelled pictures, through the loop that runs it."""
+"""Labelled pictures: where they are, what they show, and how models number that."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
 
-from edge.cameras.images import PICTURES, Images
-from edge.engine import Engine
+from edge.cameras.images import PICTURES
 from edge.errors import ConfigError
-from edge.pipeline import Pipeline
-from edge.tasks.classify import BACKGROUND
-
-TOP = 5
-"""The engine that is scored must answer with so many classes."""
+from edge.tasks.classify import BACKGROUND, unnamed
 
 
 class Labelled(msgspec.Struct, frozen=True):
@@ -25,16 +21,6 @@ class Labelled(msgspec.Struct, frozen=True):
 
     path: Path
     truth: int | str
-
-
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """top1, top5: shares, 0 to 1, of `images` pictures. ms_per_image: preprocessing to answer, on average."""
-
-    top1: float
-    top5: float
-    images: int
-    ms_per_image: float
-    skipped: int
 
 
 def read(data: Path) -> list[Labelled]:
@@ -87,13 +73,18 @@ def _row(table: Path, number: int, row: dict[str, str]) -> Labelled:
     return Labelled(table.parent / name, int(index))
 
 
+def _first(labels: Sequence[str]) -> int:
+    """The model's number of the class that data numbers 0."""
+    return 1 if labels and (labels[0].lower() == BACKGROUND or len(labels) == 1001) else 0
+
+
 def truths(pictures: Sequence[Labelled], labels: Sequence[str]) -> list[int]:
     """The class of each picture as the model numbers them. Raises ConfigError for one that it does not know.
 
     A model whose first class is the background counts from 1 what the data counts from 0. Names of folders are labels;
     where none of them is, folders in the order of their names are the classes, if there are as many.
     """
-    first = 1 if labels and (labels[0].lower() == BACKGROUND or len(labels) == 1001) else 0
+    first = _first(labels)
     if isinstance(pictures[0].truth, int):
         numbers = [first + int(picture.truth) for picture in pictures]
     else:
@@ -112,36 +103,53 @@ def _numbered(names: list[str], labels: Sequence[str], first: int) -> dict[str, 
         return {folder: known[folder] for folder in folders}
     if all(re.fullmatch("[0-9]+", folder) for folder in folders):
         return {folder: first + int(folder) for folder in folders}
-    if len(folders) == len(labels) - first:
+    if len(folders) == len(labels) - first and not any(folder in known for folder in folders):
         return {folder: first + index for index, folder in enumerate(folders)}
     strange = next(folder for folder in folders if folder not in known)
     raise ConfigError(f"class folder {strange!r}: not among the model's labels; name the folders as the labels are")
 
 
-def score(
-    engine: Engine,
-    pictures: Sequence[Labelled],
-    progress: Callable[[], None] = lambda: None,
-    limit: int | None = None,
-) -> Score:
-    """Run the pictures, or the first `limit` of them, and count; `progress` is called after each.
+def shared_classes(one: Sequence[str], other: Sequence[str]) -> tuple[list[int], list[int]]:
+    """The indices, in each of two models' labels, of the classes that both have, in the same order.
 
-    Raises ConfigError where the model does not know a class, CameraError where no picture can be decoded.
+    By name, where both have the same names; else by number, where they have as many and no name that both have stands
+    at two numbers. A background that only one has is left out. Raises ConfigError where neither will do.
     """
-    expected = dict(enumerate(truths(pictures, engine.task.labels)))
-    camera = Images([picture.path for picture in pictures[:limit]], engine.clock)
-    pipeline = Pipeline(camera, engine, str(pictures[0].path.parent))
-    count = first = among = spent = 0
+    first, second = (0, 0) if _first(one) == _first(other) else (_first(one), _first(other))
+    left, right = one[first:], other[second:]
+    here = list(range(first, len(one)))
+    if len(left) != len(right):
+        raise ConfigError(f"{len(right)} classes cannot be compared with {len(left)}; {COMPARABLE}")
+    if len(set(left)) == len(left) and set(left) == set(right):
+        places = {label: second + index for index, label in enumerate(right)}
+        return here, [places[label] for label in left]
+    stray = _stray(one, other, first - second)
+    if stray is not None:
+        raise ConfigError(f"its classes have another order or other names (see {stray!r}); {COMPARABLE}")
+    return here, list(range(second, len(other)))
+
+
+def lent(labels: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels of a model that has none, from those of one that has; `other` as it is, where they do not fit."""
     try:
-        for result in pipeline:
-            count += 1
-            indices = [c.index for c in result.answer[:TOP]]
-            first += indices[:1] == [expected[result.frame]]
-            among += expected[result.frame] in indices
-            spent += result.timing.preprocess + result.timing.inference + result.timing.postprocess
-            progress()
-    finally:
-        pipeline.stop()
-    return Score(
-        top1=first / count, top5=among / count, images=count, ms_per_image=spent / count / 1e6, skipped=camera.skipped
-    )
+        here, there = shared_classes(labels, other)
+    except ConfigError:
+        return other
+    names = dict(zip(there, (labels[index] for index in here), strict=True))
+    return tuple(names.get(index, BACKGROUND) for index in range(len(other)))
+
+
+COMPARABLE = "give models of the same classes, under the same names"
+
+
+def _stray(one: Sequence[str], other: Sequence[str], shift: int) -> str | None:
+    """A name that both have, each once, and that stands at numbers that do not differ by `shift`."""
+    if unnamed(len(one)) == tuple(one) or unnamed(len(other)) == tuple(other):
+        return None
+    here, there = _once(one), _once(other)
+    return next((label for label in here if label in there and here[label] - there[label] != shift), None)
+
+
+def _once(labels: Sequence[str]) -> dict[str, int]:
+    counts = Counter(labels)
+    return {label: index for index, label in enumerate(labels) if counts[label] == 1}

@@ -1,0 +1,275 @@
+"""What ONNX files say, and the interpreter for them, with a stand-in for the vendor's package."""
+
+import importlib
+import struct
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge import adapters, models
+from edge import profile as profiles
+from edge.engine import open_engine
+from edge.errors import AdapterError, InferenceError, ModelError
+from edge.interpreters import litert
+from edge.models import onnx
+from edge.models.card import Input
+
+# --- the file
+
+
+def test_a_model_is_known_by_its_fields(tiny_onnx):
+    assert onnx.is_onnx(tiny_onnx())
+    assert not onnx.is_onnx(b"")
+    assert not onnx.is_onnx(b"hello")
+    assert not onnx.is_onnx(tiny_onnx.field(1, 8))
+    assert not onnx.is_onnx(tiny_onnx()[:-3])
+    assert not onnx.is_onnx(tiny_onnx() + b"\x0b")
+    assert not onnx.is_onnx(tiny_onnx() + tiny_onnx.field(99, 1))
+    assert onnx.is_onnx(tiny_onnx() + b"\x0d1234")  # a number of 32 bits in a known field
+
+
+def test_metadata_names_labels_fit_and_normalisation(tiny_onnx):
+    found = onnx.facts(tiny_onnx(labels="a\nb\n", mean="1, 2,3", std="4,5,6.5", fit="crop", other="?"))
+    assert found == (("a", "b"), "crop", Input(mean=[1, 2, 3], std=[4, 5, 6.5]))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"mean": "1,2,3"}, {"mean": "1,2", "std": "1,2"}, {"mean": "a,b,c", "std": "1,2,3"}, {"fit": "stretch"},
+     {"mean": "1,2,nan", "std": "1,1,1"}, {"labels": ""}],
+)  # fmt: skip
+def test_metadata_that_means_something_else_is_left_out(tiny_onnx, metadata):
+    assert onnx.facts(tiny_onnx(**metadata)) == (None, None, None)
+
+
+@pytest.mark.parametrize(("kind", "found"), [("uint8", (1 / 16, 0)), ("int8", (1 / 16, -128)), ("float32", None)])
+def test_scale_and_zero_point_of_the_input_are_those_of_its_dequantising(tiny_onnx, kind, found):
+    assert onnx.input_quantisation(tiny_onnx(kind), "picture") == found
+    assert onnx.input_quantisation(tiny_onnx(kind), "another") is None
+
+
+def dequantised(make, *parts, inputs=("picture", "scale", "zero")):
+    graph = make.value(11, "picture", 2, (1, 2, 2, 3)) + b"".join(parts)
+    return make.model(graph + make.node("DequantizeLinear", inputs, "real") + make.value(12, "real", 1, (1,)))
+
+
+def test_scale_and_zero_point_may_stand_in_typed_fields_or_be_left_out(tiny_onnx):
+    def typed(name, kind, number, value):
+        field = tiny_onnx.field
+        return field(5, field(2, kind) + field(8, name) + field(number, value))
+
+    scale = typed("scale", 1, 4, struct.pack("<f", 0.5))
+    minus_three = b"\xfd" + b"\xff" * 8 + b"\x01"
+    file = dequantised(tiny_onnx, scale, typed("zero", 3, 5, minus_three))
+    assert onnx.input_quantisation(file, "picture") == (0.5, -3)
+    file = dequantised(tiny_onnx, scale, typed("zero", 2, 5, b"\x7f"))
+    assert onnx.input_quantisation(file, "picture") == (0.5, 127)
+    file = dequantised(tiny_onnx, scale, inputs=("picture", "scale"))
+    assert onnx.input_quantisation(file, "picture") == (0.5, 0)
+
+
+def test_a_scale_that_is_none_is_not_taken(tiny_onnx):
+    zero = tiny_onnx.scalar("zero", 2, b"\0")
+    for raw in (struct.pack("<f", 0), struct.pack("<f", float("nan")), b"\0\0", struct.pack("<2f", 1, 2)):
+        file = dequantised(tiny_onnx, tiny_onnx.scalar("scale", 1, raw), zero)
+        assert onnx.input_quantisation(file, "picture") is None
+    assert onnx.input_quantisation(dequantised(tiny_onnx), "picture") is None
+
+
+def test_a_softmax_before_what_only_rewrites_it_still_gives_probabilities(tiny_onnx):
+    node, out = tiny_onnx.node, tiny_onnx.value(12, "c", 1, (1, 2))
+    end = node("QuantizeLinear", ("a", "s"), "b") + node("DequantizeLinear", ("b", "s"), "c") + out
+    assert onnx.gives_probabilities(tiny_onnx.model(node("Softmax", ("x",), "a") + end)) is True
+    assert onnx.gives_probabilities(tiny_onnx.model(node("Sigmoid", ("x",), "a") + end)) is True
+    assert onnx.gives_probabilities(tiny_onnx.model(node("Gemm", ("x",), "a") + end)) is None
+    assert onnx.gives_probabilities(tiny_onnx.model(node("Cast", ("c",), "a") + end)) is None  # round in a circle
+    assert onnx.gives_probabilities(b"\xff") is None
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_a_damaged_file_gives_none_instead_of_facts_and_never_crashes(tiny_onnx, data):
+    file = bytearray(tiny_onnx(labels="a", mean="1,2,3", std="1,1,1"))
+    for _ in range(data.draw(st.integers(1, 6))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    file = bytes(file[: data.draw(st.integers(0, len(file)))])
+    assert onnx.is_onnx(file) in (True, False)
+    assert len(onnx.facts(file)) == 3
+    assert onnx.gives_probabilities(file) in (True, None)
+    assert onnx.input_quantisation(file, "picture") is None or file
+
+
+# --- the interpreter
+
+STAND_IN = """
+import numpy as np
+
+__version__ = "0"
+
+def disable_telemetry_events(): ...
+
+class SessionOptions: ...
+
+class Value:
+    def __init__(self, name, type, shape): self.name, self.type, self.shape = name, type, shape
+
+class InferenceSession:
+    def __init__(self, data, options, providers, enable_fallback):
+        assert (providers, enable_fallback, options.log_severity_level) == (["CPUExecutionProvider"], 0, 4)
+        assert options.intra_op_num_threads >= 1
+        if b"broken" in data:
+            raise Exception("protobuf parsing failed")
+        self.data = data
+        self.kind = next(k for k in ("uint8", "int8", "float16", "float") if f"<{k}>".encode() in data)
+    def get_inputs(self):
+        shape = ["N", "height", 2, 3] if b"open" in self.data else ["N", 2, 2, 3]
+        return [Value("picture", f"tensor({self.kind})", shape)] * (2 if b"twice" in self.data else 1)
+    def get_outputs(self): return [Value("scores", "tensor(float)", ["N", None])]
+    def run(self, names, feeds):
+        (tensor,) = feeds.values()
+        if b"fails" in self.data or tensor.shape != (1, 2, 2, 3):
+            raise Exception("no kernel")
+        if b"sequence" in self.data:
+            return [[tensor]]
+        powers = np.exp(tensor.reshape(1, -1).astype(np.float32) / 16)
+        return [powers / powers.sum()]
+"""
+
+
+@pytest.fixture
+def opened(tmp_path, tiny_onnx, monkeypatch):
+    """Opens a tiny ONNX model on a stand-in for ONNX Runtime, which does as the metadata says."""
+    folder = tmp_path / "vendor"
+    folder.mkdir()
+    (folder / "onnxruntime.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    importlib.invalidate_caches()
+
+    def run(kind="uint8", *, shown=None, **metadata):
+        path = tmp_path / "m.onnx"
+        path.write_bytes(tiny_onnx(kind, takes=f"<{shown or kind.removesuffix('32')}>", **metadata))
+        return adapters.open("interpreters", "onnx", models.load(path), threads=1)
+
+    yield run
+    sys.modules.pop("onnxruntime", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "quantised"),
+    [("uint8", np.uint8, (1 / 16, 0)), ("int8", np.int8, (1 / 16, -128)), ("float32", np.float32, (0.0, 0))],
+)
+def test_everything_about_the_tensors_is_read_from_the_model_and_a_run(opened, kind, dtype, quantised):
+    interpreter = opened(kind)
+    (picture,), (scores,) = interpreter.inputs, interpreter.outputs
+    assert (picture.name, picture.shape, picture.dtype) == ("picture", (1, 2, 2, 3), dtype)
+    assert (picture.scale, picture.zero_point) == quantised
+    assert (scores.name, scores.shape, scores.dtype, scores.quantised) == ("scores", (1, 12), np.float32, False)
+    assert interpreter.backend == "onnx-cpu"
+    first, second = (interpreter.infer(np.full((1, 2, 2, 3), n, dtype))[0] for n in (0, 1))
+    assert first is not second and first.shape == (1, 12)
+    interpreter.close()
+    interpreter.close()
+    with pytest.raises(InferenceError, match=r"m\.onnx: the interpreter was closed; open it again"):
+        interpreter.infer(np.zeros((1, 2, 2, 3), dtype))
+
+
+def test_integers_are_bytes_of_pixels_where_nothing_says_what_they_stand_for(opened):
+    loaded = opened("float32", shown="uint8")
+    assert (loaded.inputs[0].dtype, loaded.inputs[0].scale, loaded.inputs[0].zero_point) == (np.uint8, 1.0, 0)
+    loaded = opened("float32", shown="int8")
+    assert (loaded.inputs[0].scale, loaded.inputs[0].zero_point) == (1.0, -128)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "words"),
+    [
+        ({"why": "broken"}, ModelError, "ONNX Runtime cannot load it: protobuf parsing failed; it is damaged"),
+        ({"why": "twice"}, ModelError, "it has 2 inputs and 1 outputs; give a model that takes one picture"),
+        ({"why": "open"}, ModelError, r"its input leaves its size open \(.*height.*\); export it with a fixed one"),
+        ({"why": "fails"}, InferenceError, "it fails when it runs: no kernel; the model or its runtime is broken"),
+        ({"why": "sequence"}, InferenceError, "it gives something other than tensors"),
+        ({"shown": "float16"}, ModelError, r"its input is a tensor\(float16\), not of float32, uint8 or int8"),
+    ],
+)
+def test_a_model_that_cannot_be_run_is_refused_in_words_by_a_child_process(opened, metadata, error, words):
+    with pytest.raises(error, match=rf"^model .*m\.onnx: {words}"):
+        opened(**metadata)
+
+
+@pytest.mark.parametrize(
+    ("why", "takes"),
+    [("broken", "uint8"), ("twice", "uint8"), ("open", "uint8"), ("fails", "uint8"), ("sequence", "uint8"),
+     ("", "float16")],
+)  # fmt: skip
+def test_one_that_passed_when_it_was_tried_and_fails_here_is_refused_all_the_same(opened, tiny_onnx, why, takes):
+    from edge.interpreters.onnx import construct, trial
+
+    opened()
+    with pytest.raises((ModelError, InferenceError), match=r"^here: "):
+        construct(tiny_onnx(takes=f"<{takes}>", why=why), 1, "here: ")
+    trial(tiny_onnx(takes="<uint8>"), "1")
+
+
+def test_a_model_that_ships_is_not_tried_first(opened, tmp_path):
+    opened()
+    file = msgspec.structs.replace(models.load(tmp_path / "m.onnx"), trusted=True)
+    assert adapters.open("interpreters", "onnx", file).outputs[0].shape == (1, 12)
+
+
+def test_without_its_package_the_error_says_how_it_is_installed(tmp_path, tiny_onnx, monkeypatch):
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('no wheel here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(tiny_onnx())
+    with pytest.raises(AdapterError, match="onnx cannot run here: no wheel here; install it with `pip install onnxr"):
+        adapters.open("interpreters", "onnx", models.load(path))
+
+
+def test_interpreters_refuse_the_formats_of_others(tmp_path, tiny_onnx, tiny_file):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(tiny_onnx())
+    with pytest.raises(ModelError, match=r"m\.onnx: an ONNX file, which LiteRT cannot run; .*--runtime onnx"):
+        litert.open(models.load(path))
+    with pytest.raises(ModelError, match=r"tiny\.tflite: no ONNX file, which ONNX Runtime needs; give an ONNX file"):
+        adapters.open("interpreters", "onnx", models.load(tiny_file))
+
+
+MODULE = """
+import msgspec
+import numpy as np
+from edge.models.card import Card, Input
+from edge.types import TensorSpec
+
+INSTALL = "it needs nothing"
+
+class Knowing:
+    backend = "knowing"
+    def __init__(self, model):
+        card = Card(name="x", fit="crop", input=Input(mean=[0.0] * 3, std=[255.0] * 3))
+        self.model = msgspec.structs.replace(model, labels=("yes", "no"), card=card)
+        self.inputs = [TensorSpec(name="in", shape=(1, 2, 2, 3), dtype=np.dtype("float32"))]
+        self.outputs = [TensorSpec(name="out", shape=(1, 2), dtype=np.dtype("float32"))]
+    def infer(self, tensor): return [np.array([[0.25, 0.75]], np.float32)]
+    def close(self): ...
+
+def open(model): return Knowing(model)
+"""
+
+
+def test_an_interpreter_that_reads_more_out_of_a_file_says_its_labels_and_its_input(tmp_path, monkeypatch, tiny):
+    (tmp_path / "acme_npu").mkdir()
+    (tmp_path / "acme_npu" / "knowing.py").write_text(MODULE)
+    (tmp_path / "acme_npu" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "m.tflite").write_bytes(tiny())
+    profile = profiles.parse(b'name = "p"\n[[interpreter]]\nkind = "acme_npu.knowing"\n', "here")
+    engine = open_engine(profile, model=tmp_path / "m.tflite")
+    assert engine.task.labels == ("yes", "no")
+    assert engine.preprocessor.fit == "crop"
+    assert engine.preprocessor._table.max() == 1.0
