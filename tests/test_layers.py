@@ -31,11 +31,9 @@ APART = {"mobilenet", "benchmarks", "device_profiles"}
 VENDORS = {
     "ai_edge_litert",
     "tflite_runtime",
-    "flatbuffers",
     "torch",
     "litert_torch",
     "ai_edge_quantizer",
-    "tomli_w",
     "tensorrt",
     "cuda",
     "onnx",
@@ -126,7 +124,7 @@ def test_the_face_imports_nothing_of_its_own_before_it_is_used():
     assert not [node for node in found if "edge" in ast.unparse(node)]
 
 
-MAKERS = {"edge.cli.finetune", "edge.cli.export", "edge.cli.models"}
+MAKERS = {"edge.cli.describe", "edge.cli.finetune", "edge.cli.export", "edge.cli.models"}
 """Commands that make models, or tell of their making: they load what does, inside a function."""
 
 

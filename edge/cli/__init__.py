@@ -18,8 +18,10 @@ import edge
 from edge.errors import EdgeError, one_line
 
 COMMANDS = {
+    "export": "Write a network as int8 or float, .tflite or ONNX.",
     "eval": "Score a model on labelled pictures.",
-    "models": "List and describe the models that ship.",
+    "finetune": "Make a classifier from a folder of pictures.",
+    "models": "List, describe, verify and fetch models.",
     "profiles": "List, show and check device profiles.",
     "run": "Classify what a camera, a stream, a video or pictures show.",
 }

@@ -9,23 +9,27 @@ from pathlib import Path
 
 from edge.errors import ModelError
 
+from .fold import Affine
 from .photographs import SIZE
+from .quiet import quiet
 from .table import Arrays
 
 
-def to_tflite(arrays: Arrays, size: int = SIZE) -> bytes:
+def to_tflite(arrays: Arrays, size: int = SIZE, affine: Affine | None = None) -> bytes:
     """A .tflite of the folded network: (1, size, size, 3) float32 in, (1, classes) float32 probabilities out.
+
+    ``affine``: (3,) factors and offsets that come before the network.
 
     Raises:
         ModelError: the parameters do not fit, or the converter fails.
     """
-    import litert_torch
+    with quiet(), tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        import litert_torch
 
-    from .network import deployed, zeros
+        from .network import deployed, zeros
 
-    net = deployed(arrays)
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         path = Path(folder) / "model.tflite"
+        net = deployed(arrays, affine)
         try:
             litert_torch.convert(net, (zeros(1, size, size, 3),)).export(str(path))
         except (RuntimeError, ValueError) as error:

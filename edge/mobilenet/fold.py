@@ -24,6 +24,12 @@ INPUT_STD = 127.5
 INPUT = Input(mean=[INPUT_MEAN] * 3, std=[INPUT_STD] * 3)
 """The same as a card says it."""
 
+PLAIN = Input(mean=[127.5] * 3, std=[127.5] * 3)
+"""-1 to 1: what float models of MobileNet's reference take, and what a tool expects of one that says nothing."""
+
+Affine = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Factors and offsets, (3,) each, of red, green and blue."""
+
 MEAN = (0.485, 0.456, 0.406)
 """Mean of the training pictures, red, green, blue, pixels 0 to 1 (torchvision's documentation of these weights)."""
 
@@ -60,6 +66,13 @@ def fold_norms(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
     return folded | {name: arrays[name].astype(np.float32) for name in ("classifier.1.weight", "classifier.1.bias")}
 
 
+def affine(given: Input, wanted: Input) -> Affine:
+    """Factors and offsets (3,) that turn an input normalised as ``wanted`` into one normalised as ``given``."""
+    std = np.asarray(given.std)
+    factors, offsets = np.asarray(wanted.std) / std, (np.asarray(wanted.mean) - np.asarray(given.mean)) / std
+    return factors.astype(np.float32), offsets.astype(np.float32)
+
+
 def fold_input(
     arrays: Arrays, given: Input, wanted: Input, first: str = "features.0.0"
 ) -> dict[str, NDArray[np.float32]]:
@@ -69,8 +82,7 @@ def fold_input(
     first row and column of the first convolution's output.
     """
     weight = arrays[f"{first}.weight"].astype(np.float64)
-    gain = np.asarray(wanted.std) / np.asarray(given.std)
-    shift = (np.asarray(wanted.mean) - np.asarray(given.mean)) / np.asarray(given.std)
+    gain, shift = affine(given, wanted)
     bias = arrays[f"{first}.bias"] + np.einsum("oihw,i->o", weight, shift)
     changed = {f"{first}.weight": weight * gain[None, :, None, None], f"{first}.bias": bias}
     return dict(arrays) | {name: array.astype(np.float32) for name, array in changed.items()}

@@ -26,10 +26,11 @@ def imagenet() -> tuple[str, ...]:
 def with_labels(model: bytes, labels: Sequence[str]) -> bytes:
     """``model`` with ``labels`` appended as a zip that holds ``MEMBER``, one name a line.
 
-    A .tflite is read from its beginning and a zip from its end, so the file is both. Same input, same bytes.
+    A .tflite is read from its beginning and a zip from its end, so the file is both. Stored, not compressed: MediaPipe
+    reads no other. Same input, same bytes.
     """
     file = io.BytesIO(model)
     entry = zipfile.ZipInfo(MEMBER, date_time=(1980, 1, 1, 0, 0, 0))
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(entry, "".join(f"{label}\n" for label in labels), zipfile.ZIP_DEFLATED)
+        archive.writestr(entry, "".join(f"{label}\n" for label in labels), zipfile.ZIP_STORED)
     return file.getvalue()

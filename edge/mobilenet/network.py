@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from edge.errors import ConfigError, ModelError, one_line
 from edge.files import write_whole
 
-from .table import STAGES, Arrays, first_channels, last_channels, round_channels, width_of
+from .fold import Affine
+from .table import Arrays, blocks, first_channels, last_channels, width_of
 
 
 def convolution(
@@ -63,18 +64,6 @@ class InvertedResidual(nn.Module):  # type: ignore[misc]  # torch is untyped her
         return x + out if self.residual else out
 
 
-def bottlenecks(width: float, folded: bool) -> tuple[list[nn.Module], int]:
-    """The blocks of ``STAGES`` at a width multiplier, and the channels that the last one gives."""
-    channels = first_channels(width)
-    blocks: list[nn.Module] = []
-    for stage in STAGES:
-        outputs = round_channels(stage.c * width)
-        for repeat in range(stage.n):
-            blocks.append(InvertedResidual(channels, outputs, stage.s if repeat == 0 else 1, stage.t, folded))
-            channels = outputs
-    return blocks, channels
-
-
 class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
     """MobileNetV2 (table 2): (batch, 3, height, width) float32 in, (batch, classes) float32 logits out.
 
@@ -87,9 +76,10 @@ class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
     def __init__(self, classes: int = 1000, width: float = 1.0, dropout: float = 0.2, folded: bool = False) -> None:
         super().__init__()
         first = activated(3, first_channels(width), 3, 2, folded=folded)
-        blocks, channels = bottlenecks(width, folded)
+        found = blocks(width)
+        bottlenecks = [InvertedResidual(b.inputs, b.outputs, b.stride, b.t, folded) for b in found]
         last = last_channels(width)
-        self.features = nn.Sequential(first, *blocks, activated(channels, last, 1, folded=folded))
+        self.features = nn.Sequential(first, *bottlenecks, activated(found[-1].outputs, last, 1, folded=folded))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,15 +89,26 @@ class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
 
 
 class Deployed(nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The network as a device runs it: (batch, height, width, 3) float32 in, (batch, classes) probabilities out."""
+    """The network as a device runs it: (batch, height, width, 3) float32 in, (batch, classes) probabilities out.
 
-    def __init__(self, net: MobileNetV2) -> None:
+    The classifier is a 1 x 1 convolution over the pooled features, which is the same sum: compilers that know scales
+    by channel for convolutions alone, such as the Edge TPU's, then take the whole network. ``affine``: (3,) factors and
+    offsets that turn what comes in into what the network was trained on; None where that is the same.
+    """
+
+    def __init__(self, net: MobileNetV2, affine: Affine | None = None) -> None:
         super().__init__()
         self.net = net
+        self.affine = affine and tuple(map(torch.from_numpy, affine))
 
     def forward(self, x: Tensor) -> Tensor:
         """Class probabilities for channel-last ``x``."""
-        return torch.softmax(self.net(x.permute(0, 3, 1, 2)), dim=-1)
+        linear = self.net.classifier[1]
+        if self.affine:
+            x = x * self.affine[0] + self.affine[1]
+        pooled = self.net.features(x.permute(0, 3, 1, 2)).mean(dim=(2, 3), keepdim=True)
+        logits = nn.functional.conv2d(pooled, linear.weight[:, :, None, None], linear.bias)
+        return torch.softmax(torch.flatten(logits, 1), dim=-1)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -168,9 +169,9 @@ def network_of(arrays: Arrays) -> MobileNetV2:
     return net
 
 
-def deployed(arrays: Arrays) -> Deployed:
+def deployed(arrays: Arrays, affine: Affine | None = None) -> Deployed:
     """The network of these parameters as a device runs it. Raises ModelError where they do not fit."""
-    return cast(Deployed, Deployed(network_of(arrays)).eval())
+    return cast(Deployed, Deployed(network_of(arrays), affine).eval())
 
 
 def zeros(*shape: int) -> Tensor:

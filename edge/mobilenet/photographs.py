@@ -1,4 +1,4 @@
-"""Pictures to calibrate with, seen as the toolkit shows them to the model when it runs."""
+"""Pictures to train and to calibrate with, seen as the toolkit shows them to the model when it runs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FIT: Fit = "crop"
 """How the default model sees a picture: torchvision's weights were trained and scored on crops in proportion."""
 
 
-def pixels(path: Path, size: int = SIZE) -> NDArray[np.uint8]:
+def pixels(path: Path, size: int = SIZE, fit: Fit = FIT) -> NDArray[np.uint8]:
     """The picture as the model will see it: (size, size, 3), RGB, uint8. Raises ConfigError where it is none."""
     picture = images.decode(path)
     if picture is None:
         raise ConfigError(f"{path} is not a picture that OpenCV reads; take it away")
     spec = TensorSpec(name="pixels", shape=(1, size, size, 3), dtype=np.dtype(np.uint8))
-    prepare = Preprocessor(spec, FIT, Input(mean=[0.0] * 3, std=[1.0] * 3))
+    prepare = Preprocessor(spec, fit, Input(mean=[0.0] * 3, std=[1.0] * 3))
     frame = Frame(pixels=picture, index=0, captured_at_ns=0, size=(picture.shape[1], picture.shape[0]))
     return np.asarray(prepare(frame, prepare.new_tensor())[0], np.uint8)
 

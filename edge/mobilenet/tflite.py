@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from edge.errors import ModelError
 
+from .quiet import quiet
+
 Floats = NDArray[np.floating[Any]]
 Range = tuple[float, float]
 
@@ -28,15 +30,16 @@ class Runner:
     """
 
     def __init__(self, model: bytes | bytearray, threads: int = 2) -> None:
-        from ai_edge_quantizer.utils import tfl_interpreter_utils
+        with quiet():
+            from ai_edge_quantizer.utils import tfl_interpreter_utils
 
-        try:
-            self._interpreter: Any = tfl_interpreter_utils.create_tfl_interpreter(
-                bytes(model), num_threads=threads, preserve_all_tensors=True
-            )
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"the model does not load ({error}); convert it again") from error
-        self._interpreter.allocate_tensors()
+            try:
+                self._interpreter: Any = tfl_interpreter_utils.create_tfl_interpreter(
+                    bytes(model), num_threads=threads, preserve_all_tensors=True
+                )
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"the model does not load ({error}); convert it again") from error
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._details = {detail["index"]: detail for detail in self._interpreter.get_tensor_details()}
         operators = self._interpreter._get_ops_details()
@@ -87,9 +90,10 @@ def quantise(model: bytes, ranges: Mapping[str, Range]) -> bytearray:
 
     found = {name: {"min": bound(low), "max": bound(high)} for name, (low, high) in ranges.items()}
     try:
-        made = quantizer.Quantizer(model, recipe.static_wi8_ai8()).quantize(
-            found, enable_progress_bar=False, enable_progress_report=False
-        )
+        with quiet():
+            made = quantizer.Quantizer(model, recipe.static_wi8_ai8()).quantize(
+                found, enable_progress_bar=False, enable_progress_report=False
+            )
     except (ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"the model cannot be quantised ({error}); calibrate every tensor of it") from error
     return bytearray(made.quantized_model or b"")
@@ -108,11 +112,11 @@ def biases(model: bytearray) -> list[Bias]:
     """The biases of an int8 .tflite, in the order it runs. Changing ``levels`` in place changes ``model``."""
     from ai_edge_quantizer.utils import tfl_flatbuffer_utils
 
-    parsed = tfl_flatbuffer_utils.read_model(memoryview(model))
+    whole = tfl_flatbuffer_utils.read_model(memoryview(model))
     names = tfl_flatbuffer_utils.TFL_OP_CODE_TO_NAME
-    graph = parsed.subgraphs[0]
-    layers = [op for op in graph.operators if names.get(parsed.operatorCodes[op.opcodeIndex].builtinCode) in LAYERS]
-    return list(_biases(layers, graph.tensors, parsed.buffers))
+    graph = whole.subgraphs[0]
+    layers = [op for op in graph.operators if names.get(whole.operatorCodes[op.opcodeIndex].builtinCode) in LAYERS]
+    return list(_biases(layers, graph.tensors, whole.buffers))
 
 
 def _biases(layers: Iterable[Any], tensors: Any, buffers: Any) -> Iterable[Bias]:
@@ -122,3 +126,17 @@ def _biases(layers: Iterable[Any], tensors: Any, buffers: Any) -> Iterable[Bias]
         levels = np.frombuffer(buffers[bias.buffer].data, np.int32)
         rectified = layer.builtinOptions.fusedActivationFunction != 0
         yield Bias(output.name.decode(), levels, np.asarray(bias.quantization.scale), rectified)
+
+
+def parsed(model: bytes | bytearray) -> Any:
+    """A .tflite as objects, by schema.fbs's names."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    return tfl_flatbuffer_utils.read_model(bytearray(model))
+
+
+def packed(model: Any) -> bytes:
+    """The file of what ``parsed`` gave, changed or not; labels that were appended to it are gone."""
+    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
+
+    return bytes(tfl_flatbuffer_utils.flatbuffer_utils.convert_object_to_bytearray(model))
