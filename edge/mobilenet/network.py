@@ -121,7 +121,9 @@ def read(path: Path) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
         return dict(found)
     except (OSError, RuntimeError, AttributeError, ValueError, TypeError, EOFError, UnpicklingError) as error:
-        raise ModelError(f"{path} is not a PyTorch checkpoint ({one_line(error)}); give the original file") from error
+        # PyTorch advises to run whatever code such a file holds; that is not passed on.
+        why = "no plain tensors" if isinstance(error, UnpicklingError) else one_line(error)
+        raise ModelError(f"{path} is not a PyTorch checkpoint ({why}); give the original file") from error
 
 
 def to_arrays(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

