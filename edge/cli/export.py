@@ -3,64 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
 
 from edge.cli.options import extra_train
+from edge.cli.progress import shown
 from edge.errors import ConfigError
 
 OUTPUTS = (".tflite", ".onnx")
 
 
 @click.command("export")
-@click.argument("source", default="official")
+@click.argument("source")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="What to write: a .tflite or an .onnx file.")
-@click.option("--type", "kind", type=click.Choice(["int8", "float"]), default="int8", show_default=True)
+@click.option("--type", "kind", type=click.Choice(["int8", "float"]), help="[default: int8]")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of about 100 photographs, for int8.")
-@click.option("--every", type=click.IntRange(1), default=1, help="Calibrate on every n-th photograph only.")
+@click.option("--every", type=click.IntRange(1), help="Calibrate on every n-th photograph only.")
 @click.option(
     "--input",
     "input_type",
     type=click.Choice(["uint8", "int8"]),
-    default="uint8",
-    show_default=True,
-    help="Pixels as they are, or less 128 (int8 .tflite).",
+    help="Pixels as they are, or less 128 (int8 .tflite).  [default: uint8]",
 )
+@click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Of the input (.onnx).  [default: nchw]")
 @click.option(
-    "--layout", type=click.Choice(["nchw", "nhwc"]), default="nchw", show_default=True, help="Of the input (.onnx)."
+    "--qat", "aware", is_flag=True, help="Let the float network teach its int8 form on the photographs; takes longer."
 )
-@click.option("--qat", is_flag=True, help="Let the float network teach its int8 form on the photographs; takes long.")
 @click.option("--check", "target", type=click.Choice(["edgetpu"]), help="Can it run there as a whole? If not, why?")
 @click.option("--compile", "compiler", type=click.Choice(["edgetpu"]), help="Run the compiler that is installed.")
-def command(
-    source: str,
-    out: Path | None,
-    kind: str,
-    calibration: Path | None,
-    every: int,
-    input_type: str,
-    layout: str,
-    qat: bool,
-    target: str | None,
-    compiler: str | None,
-) -> int:
+def command(source: str, out: Path | None, target: str | None, compiler: str | None, **options: Any) -> int:
     """Write SOURCE as int8 or float, .tflite or ONNX, with its labels inside and its card beside it.
 
     SOURCE is a checkpoint (.pth) of `edge finetune` or torchvision's, an int8 .tflite that this toolkit made, or
-    `official`: torchvision's weights for ImageNet, fetched once. With --check or --compile alone: any .tflite.
+    `official`: torchvision's weights for ImageNet, fetched once. --check and --compile take any int8 .tflite, also by
+    name; --check tells of what -o writes where that is given.
     """
-    if out is None and not (target or compiler):
-        raise ConfigError("nothing to do: give -o OUT.tflite or -o OUT.onnx, or --check or --compile")
-    if out is not None and not compiler:
-        if out.suffix not in OUTPUTS:
-            raise ConfigError(f"{out}: the name must end in {' or '.join(OUTPUTS)}, which says what is written")
+    _sensible(out, target, compiler, any(options.values()))
+    if compiler:
+        code = _compile(source, out)
+        return code or (_check(source) if target else 0)
+    if out is not None:
         with extra_train():
             from edge.mobilenet.export import Order, export
+        with shown(Console(stderr=True)) as progress, extra_train():
+            written = export(Order(source, out, **options), progress.watch, progress.say)
+        click.echo(written)
+    return _check(source if out is None else str(out)) if target else 0
 
-            order = Order(source, out, kind, calibration, every, input_type, layout, qat)  # type: ignore[arg-type]
-            click.echo(export(order))
-        source = str(out)
-    return (_compile(source, out) if compiler else 0) or (_check(source) if target else 0)
+
+def _sensible(out: Path | None, target: str | None, compiler: str | None, more: bool) -> None:
+    """Raise ConfigError for options that do not go together, before anything is done."""
+    if out is None and not (target or compiler):
+        raise ConfigError("nothing to do: give -o OUT.tflite or -o OUT.onnx, or --check or --compile")
+    suffixes = OUTPUTS[:1] if target or compiler else OUTPUTS
+    if out is not None and out.suffix not in suffixes:
+        raise ConfigError(f"{out}: the name must end in {' or '.join(suffixes)}, which says what is written")
+    if more and (compiler or out is None):
+        raise ConfigError(
+            "--check and --compile alone take a .tflite as it is; export it first, with -o, and then compile"
+        )
 
 
 def _check(model: str) -> int:
@@ -81,6 +84,13 @@ def _compile(model: str, out: Path | None) -> int:
     from edge import models
     from edge.mobilenet import edgetpu
 
-    made = edgetpu.compile(models.find(model), out)
-    click.echo(f"{made.path}: {made.on_tpu} operators on the Edge TPU, {made.on_cpu} on the processor")
+    file = models.load(model)
+    if file.format != "tflite":
+        raise ConfigError(f"{file.path}: the compiler takes an int8 .tflite; export it first, with -o")
+    # A model that is named by its name lies in the package or the store, where nothing of the user's belongs.
+    beside = file.path.parent if Path(model).exists() else Path()
+    made = edgetpu.compile(file.path, out or beside / f"{file.path.stem}_edgetpu.tflite")
+    edgetpu.describe(made.path, file)
+    told = f"{made.on_tpu} operators on the Edge TPU, {made.on_cpu} on the processor"
+    click.echo(f"{made.path}: {told if made.on_tpu is not None else 'compiled; the log does not tell what runs where'}")
     return 1 if made.on_cpu else 0

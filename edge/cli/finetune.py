@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from edge.cli.options import extra_train
+from edge.cli.progress import shown
 from edge.types import FITS
-
-EVERY = 15.0
-"""Seconds between lines of progress where there is no terminal."""
 
 WIDTHS = ("0.35", "0.5", "0.75", "1.0", "1.3", "1.4")
 RESOLUTIONS = ("96", "128", "160", "192", "224")
@@ -46,6 +40,7 @@ RESOLUTIONS = ("96", "128", "160", "192", "224")
     "--weights", type=click.Path(path_type=Path), help="A .pth file to begin with.  [default: the official one]"
 )
 @click.option("--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: of the weights, crop]")
+@click.option("--qat", is_flag=True, help="Let the float network teach its int8 form as well; takes longer.")
 @click.option("--fresh", is_flag=True, help="Forget what an interrupted run has done.")
 def command(data: Path, out: Path, width: str | None, resolution: str | None, **options: Any) -> None:
     """Make a classifier of what DATA shows: an int8 .tflite file, its card and a report.
@@ -73,61 +68,3 @@ def command(data: Path, out: Path, width: str | None, resolution: str | None, **
         raise click.exceptions.Exit(130) from None
     for line in summary(result):
         click.echo(line)
-
-
-class Live:
-    """A bar that stays at the bottom, and lines above it."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def watch(self, items: Sequence[Any], title: str) -> Iterator[Any]:
-        """Go through ``items`` with a bar."""
-        task = self._progress.add_task(title, total=len(items))
-        try:
-            for item in items:
-                yield item
-                self._progress.advance(task)
-        finally:
-            self._progress.remove_task(task)
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self._progress.console.print(line, highlight=False, markup=False)
-
-
-class Plain:
-    """Lines on stderr: what is said, and now and then how far a long step is."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-
-    def watch(self, items: Sequence[Any], title: str) -> Iterator[Any]:
-        """Go through ``items``; long ones tell how far they are."""
-        told = self._clock()
-        for place, item in enumerate(items):
-            if self._clock() - told >= EVERY:
-                told = self._clock()
-                self.say(f"{title}: {place} of {len(items)}")
-            yield item
-
-    def say(self, line: str) -> None:
-        """Print a line."""
-        click.echo(f"edge: {line}", err=True)
-
-
-@contextmanager
-def shown(console: Console) -> Iterator[Live | Plain]:
-    """A live display where the console is a terminal, else lines on stderr."""
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield Plain()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield Live(progress)

@@ -42,7 +42,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     epochs: None: 12, or 60 from random numbers.
 
     weights: a checkpoint to start from; None: the official one, or random numbers where ``width`` is not 1.0.
-    unfreeze: so many of the last blocks are trained; None: ``TRAINED``, or all where the numbers are random.
+    unfreeze: so many of the last blocks are trained; None: ``TRAINED``, or all where the numbers are random. qat: the
+    float network teaches its int8 form (see ``edge.mobilenet.qat``).
     """
 
     data: Path
@@ -55,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float | None = None
     weights: Path | None = None
     fit: Fit | None = None
+    qat: bool = False
     fresh: bool = False
 
 
@@ -157,6 +159,7 @@ def key(options: Options, found: Data, begin: Start) -> dict[str, Any]:
         "resolution": begin.checkpoint.size,
         "fit": begin.checkpoint.fit,
         "epochs": options.epochs,
+        "qat": options.qat,
         "unfreeze": begin.blocks,
         "seed": options.seed,
         "threads": torch.get_num_threads(),

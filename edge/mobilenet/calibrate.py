@@ -22,6 +22,9 @@ SAMPLE = 100_000
 INTERIOR = 0.2
 """The least share of values between 0 and 6 that a rectified channel is taken to have, so that no bias runs away."""
 
+MOST_STEPS = 1 << 28
+"""So far a bias may move: far beyond what any needs, and far within 32 bits."""
+
 ROUNDS = 2
 """Times that each layer is mended: behind a ReLU6 the first round only comes near."""
 
@@ -99,7 +102,9 @@ def mean_outputs(model: bytearray, layer: int, pictures: Sequence[Pixels]) -> Fl
 def mend(bias: Bias, shift: Floats, expected: Expected) -> None:
     """Take a shift of the output's channels out of the bias. Behind a ReLU6 a bias moves the interior values alone."""
     moved = shift / np.maximum(expected.interior, INTERIOR) if bias.rectified else shift
-    bias.levels[:] -= np.round(moved / bias.scales).astype(np.int32)
+    # A channel that nothing reaches has a scale of zero, and no shift to mend.
+    steps = np.divide(moved, bias.scales, out=np.zeros(len(bias.levels)), where=bias.scales > 0)
+    bias.levels[:] -= np.round(np.clip(steps, -MOST_STEPS, MOST_STEPS)).astype(np.int32)
 
 
 def correct_biases(quantised: bytearray, model: bytes, pictures: Sequence[Pixels], watch: Watch) -> None:

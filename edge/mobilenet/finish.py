@@ -64,7 +64,7 @@ def stage(work: Work, made: Made, begin: Start, found: Data, options: Options, s
     shutil.rmtree(place, ignore_errors=True)
     files = beside(place / options.out.name)
     with work.timed("quantisation"):
-        _save_int8(work, files.model, made.checkpoint, found, options.seed, show)
+        _save_int8(work, files.model, made.checkpoint, found, options, show)
     checkpoints.write(files.network, made.checkpoint)
     heads = [work.path("head_only.pth")] if made.head_only else []
     for path, network in zip(heads, [made.head_only], strict=False):
@@ -93,12 +93,12 @@ def publish(done: Path, out: Path) -> Result:
     return files._replace(card=read(path_beside(out)))
 
 
-def _save_int8(work: Work, path: Path, network: Checkpoint, found: Data, seed: int, show: Show) -> None:
+def _save_int8(work: Work, path: Path, network: Checkpoint, found: Data, options: Options, show: Show) -> None:
     kept = work.path("int8.tflite")  # the longest step after training, so it is not made twice
     if not kept.is_file():
-        order = np.random.default_rng([seed, 3]).permutation(len(found.train))[:CALIBRATION]
+        order = np.random.default_rng([options.seed, 3]).permutation(len(found.train))[:CALIBRATION]
         seen = [pixels(found.train[place].path, network.size, network.fit) for place in sorted(order)]
-        write_whole(kept, export.int8_tflite(network, seen, show.watch))
+        write_whole(kept, export.int8_tflite(network, seen, show.watch, aware=options.qat))
     write_whole(path, kept.read_bytes())
 
 

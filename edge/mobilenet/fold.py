@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.models.card import Input
 
-from .table import Arrays
+from .table import Arrays, norm_of
 
 EPSILON = 1e-5
 """Added to the variance under the root, PyTorch's default: what the official weights were trained with."""
@@ -27,7 +27,7 @@ INPUT = Input(mean=[INPUT_MEAN] * 3, std=[INPUT_STD] * 3)
 PLAIN = Input(mean=[127.5] * 3, std=[127.5] * 3)
 """-1 to 1: what float models of MobileNet's reference take, and what a tool expects of one that says nothing."""
 
-Affine = tuple[NDArray[np.float32], NDArray[np.float32]]
+Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Factors and offsets, (3,) each, of red, green and blue."""
 
 MEAN = (0.485, 0.456, 0.406)
@@ -35,12 +35,6 @@ MEAN = (0.485, 0.456, 0.406)
 
 STD = (0.229, 0.224, 0.225)
 """Standard deviation of the same."""
-
-
-def norm_of(convolution: str) -> str:
-    """The batch normalisation after ``convolution``: the name with its last number one higher."""
-    stem, _, number = convolution.rpartition(".")
-    return f"{stem}.{int(number) + 1}"
 
 
 def merge_norm(arrays: Arrays, convolution: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,8 +63,7 @@ def fold_norms(arrays: Arrays) -> dict[str, NDArray[np.float32]]:
 def affine(given: Input, wanted: Input) -> Affine:
     """Factors and offsets (3,) that turn an input normalised as ``wanted`` into one normalised as ``given``."""
     std = np.asarray(given.std)
-    factors, offsets = np.asarray(wanted.std) / std, (np.asarray(wanted.mean) - np.asarray(given.mean)) / std
-    return factors.astype(np.float32), offsets.astype(np.float32)
+    return np.asarray(wanted.std) / std, (np.asarray(wanted.mean) - np.asarray(given.mean)) / std
 
 
 def fold_input(

@@ -21,7 +21,7 @@ from edge.errors import ConfigError, ModelError, one_line
 from edge.files import write_whole
 
 from .fold import Affine
-from .table import Arrays, blocks, first_channels, last_channels, width_of
+from .table import Arrays, blocks, first_channels, is_folded, last_channels, width_of
 
 
 def convolution(
@@ -91,24 +91,20 @@ class MobileNetV2(nn.Module):  # type: ignore[misc]  # torch is untyped here
 class Deployed(nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The network as a device runs it: (batch, height, width, 3) float32 in, (batch, classes) probabilities out.
 
-    The classifier is a 1 x 1 convolution over the pooled features, which is the same sum: compilers that know scales
-    by channel for convolutions alone, such as the Edge TPU's, then take the whole network. ``affine``: (3,) factors and
-    offsets that turn what comes in into what the network was trained on; None where that is the same.
+    ``affine``: (3,) factors and offsets that turn what comes in into what the network was trained on; None where that
+    is the same.
     """
 
     def __init__(self, net: MobileNetV2, affine: Affine | None = None) -> None:
         super().__init__()
         self.net = net
-        self.affine = affine and tuple(map(torch.from_numpy, affine))
+        self.affine = affine and tuple(torch.tensor(part, dtype=torch.float32) for part in affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Class probabilities for channel-last ``x``."""
-        linear = self.net.classifier[1]
         if self.affine:
             x = x * self.affine[0] + self.affine[1]
-        pooled = self.net.features(x.permute(0, 3, 1, 2)).mean(dim=(2, 3), keepdim=True)
-        logits = nn.functional.conv2d(pooled, linear.weight[:, :, None, None], linear.bias)
-        return torch.softmax(torch.flatten(logits, 1), dim=-1)
+        return torch.softmax(self.net(x.permute(0, 3, 1, 2)), dim=-1)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -127,11 +123,19 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def to_arrays(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """A state dictionary's tensors as arrays. Raises ModelError where it holds anything else."""
-    try:
-        return {name: tensor.numpy() for name, tensor in state.items()}
-    except AttributeError as error:
-        raise ModelError(f"no state dictionary of tensors ({error}); give the original file") from error
+    """A state dictionary's tensors as arrays, float32 where they are real numbers of another size.
+
+    Raises:
+        ModelError: it holds anything but plain tensors of real numbers.
+    """
+    return {str(name): _to_array(str(name), tensor) for name, tensor in state.items()}
+
+
+def _to_array(name: str, tensor: Any) -> NDArray[Any]:
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+        raise ModelError(f"{name} is no plain tensor of real numbers; give a checkpoint's state dictionary")
+    real = tensor.detach().float() if tensor.is_floating_point() and tensor.dtype != torch.float32 else tensor.detach()
+    return cast(NDArray[Any], real.numpy())
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -156,11 +160,6 @@ def load_arrays(net: nn.Module, arrays: Arrays) -> None:
         net.load_state_dict(to_tensors(arrays))
     except RuntimeError as error:
         raise ModelError(f"these weights do not fit the network ({error}); check width and class count") from error
-
-
-def is_folded(arrays: Arrays) -> bool:
-    """Whether batch normalisation was merged into the convolutions: then those have a bias."""
-    return "features.0.0.bias" in arrays
 
 
 def network_of(arrays: Arrays) -> MobileNetV2:

@@ -26,7 +26,7 @@ Pixels = NDArray[np.uint8]
 Grid = tuple[float, int]
 
 BATCH = 8
-RATE = 2e-5
+RATE = 2e-6
 """Of Adam, at the start; it falls to zero along a half cosine."""
 
 EPOCHS = 6

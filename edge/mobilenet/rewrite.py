@@ -22,7 +22,7 @@ RESHAPE, QUANTIZE = 22, 114
 INT8_VERSIONS = {CONV_2D: 3, DEPTHWISE_CONV_2D: 3, ADD: 2, MEAN: 2, SOFTMAX: 2, PAD: 2, FULLY_CONNECTED: 4}
 """The first version of each operator that takes int8; the quantiser leaves that of the float one."""
 
-UINT8, INT8 = 3, 9
+INT32, UINT8, INT8 = 2, 3, 9
 """Types of tensors, as schema.fbs numbers them."""
 
 
@@ -34,6 +34,14 @@ def with_metadata(model: bytes, name: str, metadata: bytes) -> bytes:
 def with_versions(model: bytes) -> bytes:
     """An int8 .tflite whose operators carry the versions that int8 needs, so that old compilers read them rightly."""
     return _changed(model, _set_versions)
+
+
+def with_convolution(model: bytes) -> bytes:
+    """An int8 .tflite whose FULLY_CONNECTED classifier is written as a 1x1 CONV_2D: the same integers, the same sums.
+
+    Compilers that know scales by channel for convolutions alone, such as the Edge TPU's, then take the whole network.
+    """
+    return _changed(model, _convolve)
 
 
 def with_pixels(model: bytes) -> bytes:
@@ -82,6 +90,44 @@ def _add_metadata(whole: Any, name: str, metadata: bytes) -> None:
 def _set_versions(whole: Any) -> None:
     for code in whole.operatorCodes:
         code.version = INT8_VERSIONS.get(code.builtinCode, code.version)
+
+
+def _convolve(whole: Any) -> None:
+    graph, codes = whole.subgraphs[0], whole.operatorCodes
+    kinds = [codes[operator.opcodeIndex].builtinCode for operator in graph.operators]
+    if kinds[-3:] != [MEAN, FULLY_CONNECTED, SOFTMAX]:
+        return
+    pooling, linear, softmax = graph.operators[-3:]
+    # The last 1x1 convolution has the options that this one needs; a fused ReLU6 is all that must go.
+    pointwise = next(op for op, kind in zip(graph.operators[::-1], kinds[::-1], strict=True) if kind == CONV_2D)
+    linear.opcodeIndex, linear.builtinOptionsType = pointwise.opcodeIndex, pointwise.builtinOptionsType
+    linear.builtinOptions = copy.deepcopy(pointwise.builtinOptions)
+    linear.builtinOptions.fusedActivationFunction = 0
+    pooling.builtinOptions.keepDims = True
+    for index in (pooling.outputs[0], linear.inputs[1], linear.outputs[0]):
+        tensor = graph.tensors[index]
+        first, last = tensor.shape
+        tensor.shape, tensor.shapeSignature = [first, 1, 1, last], None
+    softmax.inputs = [_flattened(whole, linear.outputs[0])]
+
+
+def _flattened(whole: Any, index: int) -> int:
+    """Add a RESHAPE of a tensor (1, 1, 1, n) to (1, n) before the last operator; the index of what it gives."""
+    graph = whole.subgraphs[0]
+    shape, flat = copy.deepcopy(graph.tensors[index]), copy.deepcopy(graph.tensors[index])
+    buffer, code = type(whole.buffers[0])(), type(whole.operatorCodes[0])()
+    flat.name, flat.shape = b"logits", [1, graph.tensors[index].shape[-1]]
+    buffer.data = np.asarray(flat.shape, np.int32).view(np.uint8)
+    shape.name, shape.shape, shape.type, shape.quantization = b"shape", [2], INT32, None
+    shape.buffer, code.builtinCode, code.deprecatedBuiltinCode = len(whole.buffers), RESHAPE, RESHAPE
+    operator = type(graph.operators[0])()
+    operator.opcodeIndex, operator.outputs = len(whole.operatorCodes), [len(graph.tensors) + 1]
+    operator.inputs = [index, len(graph.tensors)]
+    whole.buffers.append(buffer)
+    whole.operatorCodes.append(code)
+    graph.tensors += [shape, flat]
+    graph.operators.insert(-1, operator)
+    return len(graph.tensors) - 1
 
 
 def _take_pixels(whole: Any) -> None:

@@ -123,3 +123,39 @@ def names_of(width: float) -> list[str]:
     """The layers that have weights, in the order they run."""
     inner = [name for block in blocks(width) for name in block.convolutions]
     return [FIRST_LAYER, *inner, LAST_LAYER, CLASSIFIER]
+
+
+def norm_of(convolution: str) -> str:
+    """The batch normalisation after ``convolution``: the name with its last number one higher."""
+    stem, _, number = convolution.rpartition(".")
+    return f"{stem}.{int(number) + 1}"
+
+
+def is_folded(arrays: Arrays) -> bool:
+    """Whether batch normalisation was merged into the convolutions: then those have a bias."""
+    return f"{FIRST_LAYER}.bias" in arrays
+
+
+def weights_of(width: float, classes: int) -> dict[str, tuple[int, ...]]:
+    """The shape of each layer's weights: (outputs, inputs / groups, height, width), or (classes, features)."""
+    shapes: dict[str, tuple[int, ...]] = {FIRST_LAYER: (first_channels(width), 3, 3, 3)}
+    for block in blocks(width):
+        hidden = block.inputs * block.t
+        sizes = [(hidden, block.inputs, 1, 1), (hidden, 1, 3, 3), (block.outputs, hidden, 1, 1)]
+        shapes |= dict(zip(block.convolutions, sizes[-len(block.convolutions) :], strict=True))
+    last = last_channels(width)
+    return shapes | {LAST_LAYER: (last, block.outputs, 1, 1), CLASSIFIER: (classes, last)}
+
+
+def shapes_of(width: float, classes: int, folded: bool) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter of a network, by name."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in weights_of(width, classes).items():
+        found[f"{name}.weight"] = shape
+        if folded or name == CLASSIFIER:
+            found[f"{name}.bias"] = shape[:1]
+        else:
+            found |= {
+                f"{norm_of(name)}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")
+            }
+    return found

@@ -28,7 +28,7 @@ def test_its_card_gives_scores_of_pictures_near_the_float_network_s() -> None:
     accuracy = card.read(card.path_beside(MODEL)).accuracy
     assert accuracy is not None
     assert accuracy.images == 200
-    assert accuracy.float_top1 - accuracy.top1 <= 0.015 + 1e-9
+    assert accuracy.float_top1 is not None and accuracy.float_top1 - accuracy.top1 <= 0.005 + 1e-9
 
 
 def test_it_carries_the_thousand_labels(model: bytes) -> None:
@@ -54,12 +54,12 @@ def test_it_is_about_four_megabytes_and_carries_no_folder_of_the_machine_that_ma
     assert not [folder for folder in (b"/tmp/", b"/home/", b"/root/") if folder in model]
 
 
-def test_it_takes_plain_pixels_and_gives_int8_probabilities(model: bytes) -> None:
+def test_it_takes_pixels_as_they_are_and_gives_uint8_probabilities(model: bytes) -> None:
     litert = pytest.importorskip("ai_edge_litert.interpreter")
     interpreter = litert.Interpreter(model_content=model, num_threads=1)
     interpreter.allocate_tensors()
     (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert given["dtype"] == made["dtype"] == np.int8
+    assert given["dtype"] == made["dtype"] == np.uint8
     assert given["shape"].tolist() == [1, 224, 224, 3] and made["shape"].tolist() == [1, 1000]
-    assert given["quantization"] == (pytest.approx(1 / 127.5), 0)
-    assert made["quantization"] == (1 / 256, -128)
+    assert given["quantization"] == (pytest.approx(1 / 127.5), 128)
+    assert made["quantization"] == (1 / 256, 0)
