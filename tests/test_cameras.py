@@ -30,6 +30,13 @@ def shown(camera):
     return [(Path(frame.file).name, frame.index) for frame in camera]
 
 
+@pytest.mark.parametrize("length", range(1, 24))
+def test_a_jpeg_of_a_few_bytes_is_no_picture(tmp_path, length):
+    path = tmp_path / "cut.jpg"
+    path.write_bytes((b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + b"\xff" * 16)[:length])
+    assert images.decode(path) is None
+
+
 def test_a_folder_is_shown_in_the_order_of_its_names_with_all_below_it(tmp_path):
     (tmp_path / "sub").mkdir()
     for name in ("b.png", "a.JPG", "sub/c.bmp"):

@@ -72,7 +72,7 @@ def _goes_to_its_end(data: bytes) -> bool:
     if not data.startswith(b"\xff\xd8"):
         return True
     at = 2
-    while data[at : at + 1] == b"\xff" and data[at : at + 2] != b"\xff\xda":  # the header, with its thumbnails
+    while data[at : at + 1] == b"\xff" and data[at : at + 2] not in (b"\xff", b"\xff\xda"):  # the header, thumbnails
         fill = data[at + 1] == 0xFF
         at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(b"\xff\xd9", at) > 0
