@@ -51,9 +51,15 @@ class InferenceError(EdgeError, RuntimeError):
     """The interpreter failed while it ran."""
 
 
-def one_line(text: object) -> str:
-    """Fold `text` (often another library's message) into one line."""
-    return " ".join(str(text).split())
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What steers a terminal instead of being shown on it: C0, DEL and C1 of ISO/IEC 6429."""
+
+
+def one_line(text: object, most: int | None = None) -> str:
+    """Fold `text` (often another library's message) into one line of at most `most` characters, without what steers a
+    terminal."""
+    line = CONTROL.sub("", " ".join(str(text).split()))
+    return line if most is None or len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def key_and_reason(error: Exception) -> tuple[str, str]:

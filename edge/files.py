@@ -2,28 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
+from edge.errors import CONTROL
+
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all: beside it first, and then in its place.
+    """Write a file completely or not at all, also where the power fails: beside it first, and then in its place.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written; it names `path`.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(path, data)
+    except OSError as error:  # of the file beside it, whose name tells nobody anything
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    sync(path.parent)
+
+
+def _write(path: Path, data: bytes) -> None:
     import tempfile  # slow to import, and what runs a model writes no files
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".edge-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(handle)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder reach the disk, where its file system can be told to."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_small(path: Path, most: int = 1 << 20) -> bytes:
+    """The bytes of a regular file of at most `most` bytes. Raises OSError, also where it is larger or none."""
+    if path.exists() and not path.is_file() and not path.is_dir():  # it may give bytes for ever, or never any
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"larger than {most >> 10} KiB", str(path))
+    return data
 
 
 def sha256_of(path: Path) -> str | None:
@@ -40,8 +75,13 @@ def sha256_of(path: Path) -> str | None:
 
 
 def printable(name: str | Path) -> str:
-    """The name of a file as text that can be written anywhere; Linux allows names that are not."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    """The name of a file as text that can be shown anywhere; Linux allows names that are none, or steer a terminal."""
+    return CONTROL.sub("\ufffd", os.fsencode(name).decode("utf-8", "replace"))
+
+
+def is_utf8(name: str | Path) -> bool:
+    """Whether the name of a file is text at all."""
+    return os.fsencode(name).decode("utf-8", "replace") == str(name)
 
 
 def cache() -> Path | None:

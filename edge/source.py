@@ -12,7 +12,7 @@ import cv2
 from edge.adapters import Adapter
 from edge.cameras.images import PICTURES
 from edge.errors import ConfigError
-from edge.files import printable
+from edge.files import is_utf8
 
 GRAMMAR = (
     "give camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, "
@@ -47,7 +47,7 @@ def _files(source: str) -> Adapter:
         return Adapter("images", {"path": source})
     if stat.S_ISREG(mode):
         # OpenCV crashes on a name that is not UTF-8, and such a name is told as what it is where it would be opened.
-        named = printable(source) == source and cv2.haveImageReader(source)
+        named = is_utf8(source) and cv2.haveImageReader(source)
         picture = Path(source).suffix.lower() in PICTURES or named
         return Adapter("images", {"path": source}) if picture else Adapter("stream", {"url": source})
     if re.match(r"[A-Za-z][\w.+-]*:", source) or mode:

@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         patch.setenv("XDG_DATA_HOME", str(cache / "data"))
         yield cache
+
+
+@pytest.fixture
+def plain_user() -> Iterator[Path]:
+    """A folder whose owner may be kept out of what is in it: root, who reads everything, is somebody else meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        user = os.geteuid()
+        if user == 0:
+            os.chown(name, 65534, -1)
+            os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(user)
+            for path in Path(name).rglob("*"):
+                path.chmod(0o700)
 
 
 @pytest.fixture(scope="session")

@@ -149,3 +149,11 @@ def test_on_a_terminal_a_bar_on_stderr_names_the_model_that_runs(data, tiny_file
     assert child.returncode == 0
     assert json.loads(out)["images"] == 4
     assert "8/8" in shown
+
+
+def test_one_image_is_told_as_one_and_a_name_does_not_steer_the_terminal(cli, data, tiny_file, tmp_path):
+    strange = tiny_file.rename(tmp_path / "a\x1b[2J.tflite")
+    ran = cli("eval", "--data", data, "--model", strange, "--limit", 1)
+    assert ran.code == 0 and "of 1 image, " in ran.out and "\x1b" not in ran.out
+    ran = cli("eval", "--data", data, "--model", strange, "--against", strange, "--limit", 1)
+    assert ran.code == 0 and "\n1 image. Agreement" in ran.out and "\x1b" not in ran.out

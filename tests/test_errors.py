@@ -54,3 +54,9 @@ def test_a_validation_error_is_told_as_the_path_of_the_key_and_the_reason(value,
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(value, Outer)
     assert errors.key_and_reason(caught.value) == (key, reason)
+
+
+def test_what_steers_a_terminal_is_left_out_and_what_is_too_long_is_cut():
+    assert errors.one_line("a\x1b[31mb\x7f\x9b2J\x00") == "a[31mb2J"
+    assert errors.one_line("abc def", 7) == "abc def"
+    assert errors.one_line("abc defg", 5) == "abc…"

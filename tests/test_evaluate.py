@@ -37,6 +37,7 @@ def test_a_table_names_pictures_and_their_classes(tmp_path):
         ("file,class_index\n,4\n", "line 2: needs a file"),
         (b"file,class_index\n\xff\xfe,4\n", "cannot be read: .*; give a CSV file in UTF-8"),
         ("file,class_index\na.jpg,²\n", "line 2: needs a file"),
+        ("file,class_index\na.jpg," + "9" * 5000 + "\n", "line 2: needs a file"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_and_the_line_named(tmp_path, text, words):
@@ -69,6 +70,18 @@ def test_class_folders_are_read_in_turn_so_that_the_first_few_pictures_are_of_al
         ("b.jpg", "dog"),
         ("a.PNG", "cat"),
     ]
+
+
+@pytest.mark.parametrize("closed", ["cat", "cat/deep", "."])
+def test_a_folder_that_cannot_be_read_is_not_left_out_but_named(plain_user, closed):
+    (plain_user / "cat/deep").mkdir(parents=True)
+    (plain_user / "dog").mkdir()
+    (plain_user / "dog" / "a.jpg").touch()
+    (plain_user / closed).chmod(0o300)
+    with pytest.raises(ConfigError, match=rf"{plain_user / closed}: cannot be read: Permission denied; make it"):
+        evaluate.read(plain_user)
+    (plain_user / closed).chmod(0o700)
+    assert len(evaluate.read(plain_user)) == 1
 
 
 def test_data_that_is_not_there_or_empty_is_refused(tmp_path):

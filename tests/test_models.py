@@ -222,3 +222,45 @@ def test_whether_a_file_gives_probabilities_is_read_in_its_own_format(tmp_path, 
         path.write_bytes(data)
         said.append(models.load(path).gives_probabilities())
     assert said == [True, False, True, None, None]
+
+
+@pytest.fixture
+def same_name(tmp_path, tiny, tiny_onnx):
+    """m.tflite with its card, and an ONNX file and a checkpoint of the same name beside it."""
+    (tmp_path / "m.tflite").write_bytes(tiny())
+    (tmp_path / "m.onnx").write_bytes(tiny_onnx())
+    (tmp_path / "m.pth").write_bytes(b"PK\x03\x04 data.pkl")
+    cards.save(cards.Card(name="M", sha256=hashlib.sha256(tiny()).hexdigest()), tmp_path / "m.toml")
+    return tmp_path
+
+
+def test_a_card_belongs_to_the_file_whose_hash_it_has_and_not_to_others_of_its_name(same_name, tiny_onnx):
+    found = {suffix: models.load(same_name / f"m{suffix}").card for suffix in (".tflite", ".onnx", ".pth")}
+    assert found[".tflite"].name == "M" and found[".onnx"] is found[".pth"] is None
+    (same_name / "m.onnx").write_bytes(tiny_onnx(fit="crop"))
+    assert models.load(same_name / "m.onnx").card == cards.Card(name="m", fit="crop")
+    (same_name / "m.toml").write_text(f'name = "N"\nsha256 = "{models.load(same_name / "m.onnx").sha256}"\n')
+    (same_name / "m.onnx").rename(same_name / "m.pt")
+    assert models.load(same_name / "m.tflite").card is None
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pth"])
+def test_a_card_whose_file_is_nowhere_beside_is_refused_in_any_format(same_name, suffix):
+    (same_name / "m.tflite").unlink()
+    with pytest.raises(ModelError, match=rf"m{suffix}: the file is not the one that its card m.toml describes"):
+        models.load(same_name / f"m{suffix}")
+
+
+def test_a_file_of_the_same_name_that_cannot_be_read_is_named(plain_user, tiny):
+    (plain_user / "m.tflite").write_bytes(tiny())
+    (plain_user / "m.toml").write_text('name = "m"\nsha256 = "00"\n')
+    (plain_user / "m.pth").touch(0o000)
+    with pytest.raises(ModelError, match=r"m\.pth: Permission denied; make it readable, or move it away"):
+        models.load(plain_user / "m.tflite")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = 1\n" * 200_000])
+def test_a_card_that_is_too_deep_or_too_long_is_refused(tiny_file, text):
+    tiny_file.with_suffix(".toml").write_text(text)
+    with pytest.raises(ModelError, match=r"tiny\.toml: not a model card: .*(recursion|larger than 1024 KiB)"):
+        models.load(tiny_file)

@@ -103,6 +103,30 @@ def test_a_damaged_file_gives_none_instead_of_facts_and_never_crashes(tiny_onnx,
     assert onnx.input_quantisation(file, "picture") is None or file
 
 
+def tensor_of(tiny_onnx, **how):
+    """A tensor that says where its weights are: in a field that is set, in a place, or neither."""
+    place = tiny_onnx.field(13, tiny_onnx.field(1, "location") + tiny_onnx.field(2, "w.bin"))
+    return tiny_onnx.field(8, "w") + (place if how.get("place") else b"") + tiny_onnx.field(14, how.get("where", 0))
+
+
+@pytest.mark.parametrize("how", [{"where": 1}, {"place": True}, {"where": 0}])
+def test_weights_in_other_files_are_found_wherever_a_tensor_may_be(tiny_onnx, how):
+    field, tensor, elsewhere = tiny_onnx.field, tensor_of(tiny_onnx, **how), how != {"where": 0}
+    attributes = [field(5, tensor), field(10, tensor), field(22, field(1, tensor)), field(6, field(5, tensor))]
+    nodes = [field(5, attribute) for attribute in attributes]
+    graphs = [field(5, tensor), field(15, field(2, tensor)), *(field(1, node) for node in nodes)]
+    for graph in graphs:
+        assert onnx.needs_other_files(tiny_onnx.model(graph)) is elsewhere
+        assert onnx.needs_other_files(tiny_onnx.model(b"") + field(20, field(2, graph))) is elsewhere
+    assert onnx.needs_other_files(tiny_onnx.model(b"") + field(25, field(7, nodes[0]))) is elsewhere
+    assert not onnx.needs_other_files(tiny_onnx())
+
+
+@pytest.mark.parametrize("graph", [b"\x0b", b"\x28\x01"])
+def test_what_cannot_be_looked_at_may_need_other_files(tiny_onnx, graph):
+    assert onnx.needs_other_files(tiny_onnx.model(graph))
+
+
 # --- the interpreter
 
 STAND_IN = """
@@ -122,7 +146,7 @@ class InferenceSession:
         assert (providers, enable_fallback, options.log_severity_level) == (["CPUExecutionProvider"], 0, 4)
         assert options.intra_op_num_threads >= 1
         if b"broken" in data:
-            raise Exception("protobuf parsing failed")
+            raise Exception("protobuf parsing failed" + 1000 * (b"length" in data) * "!")
         self.data = data
         self.kind = next(k for k in ("uint8", "int8", "float16", "float") if f"<{k}>".encode() in data)
     def get_inputs(self):
@@ -213,6 +237,22 @@ def test_one_that_passed_when_it_was_tried_and_fails_here_is_refused_all_the_sam
     with pytest.raises((ModelError, InferenceError), match=r"^here: "):
         construct(tiny_onnx(takes=f"<{takes}>", why=why), 1, "here: ")
     trial(tiny_onnx(takes="<uint8>"), "1")
+
+
+def test_a_model_whose_weights_are_in_other_files_is_refused(opened, tiny_onnx, tmp_path):
+    opened()
+    extra = tiny_onnx.field(7, tiny_onnx.field(5, tensor_of(tiny_onnx, where=1)))
+    (tmp_path / "m.onnx").write_bytes(tiny_onnx(takes="<uint8>") + extra)
+    with pytest.raises(
+        ModelError, match=r"m\.onnx: its weights are in other files, or damaged; export it again, as one"
+    ):
+        adapters.open("interpreters", "onnx", models.load(tmp_path / "m.onnx"))
+
+
+def test_a_long_reason_of_the_runtime_is_cut(opened):
+    with pytest.raises(ModelError) as caught:
+        opened(why="broken at length")
+    assert len(str(caught.value).partition("cannot load it: ")[2].partition("; it is damaged")[0]) == 300
 
 
 def test_a_model_that_ships_is_not_tried_first(opened, tmp_path):

@@ -12,7 +12,7 @@ import cv2
 import msgspec
 
 from edge.errors import CameraError, ConfigError
-from edge.files import printable
+from edge.files import is_utf8, printable
 from edge.types import Clock, Frame
 
 INSTALL = "install it with `pip install opencv-python-headless`"
@@ -79,7 +79,7 @@ def open(
     live = re.match(r"\w+://", url) is not None
     if not live and not Path(url).is_file():
         raise ConfigError(f"{url}: no such file; give the path of a video")
-    if not url.isprintable() and printable(url) != url:
+    if not is_utf8(url):
         raise ConfigError(f"{printable(url)}: a name that is not UTF-8, which FFmpeg cannot open; rename the file")
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout * 1000)]
     limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout * 1000)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ import click
 import msgspec
 
 from edge import models
-from edge.errors import EdgeError, ModelError
+from edge.errors import EdgeError, ModelError, one_line
+from edge.files import printable
 from edge.models import card as cards
 from edge.models import catalogue
 from edge.models.catalogue import Entry
 from edge.types import TensorSpec
-
-STEPS = 4
-"""Lines that tell of a file's progress where there is no terminal."""
 
 
 class Models(click.Group):
@@ -87,15 +84,9 @@ def _cells(each: Any) -> list[str]:
     top1 = f"{each.top1:.1%}" if each.top1 is not None else unknown
     name = each.name + (" (default)" if each.name == models.DEFAULT else "")
     classes = str(each.classes or unknown)
-    return [
-        name,
-        each.task or unknown,
-        classes,
-        each.runs_on,
-        top1,
-        f"{each.size / 1e6:.1f} MB",
-        each.license or unknown,
-    ]
+    size = f"{each.size / 1e6:.1f} MB"
+    cells = [name, each.task or unknown, classes, each.runs_on or unknown, top1, size, each.license or unknown]
+    return list(map(one_line, cells))
 
 
 # --- info
@@ -107,34 +98,41 @@ def _cells(each: Any) -> list[str]:
 def info(model: str, labels: str | None) -> None:
     """Describe MODEL, a name or a file: its tensors, labels and card, and whether it runs here."""
     file = models.load(model, labels)
+    read, tensors = _tensors(file)
     rows = {
-        "file": f"{file.path} ({len(file.data):,} bytes)",
+        "file": f"{printable(file.path)} ({len(file.data):,} bytes)",
         "sha256": file.sha256 + _agrees(file),
-        **_tensors(file),
-        "labels": f"{len(file.labels)} ({', '.join(file.labels[:3])}, …)" if file.labels else "none",
-        **_card(file.card),
+        **tensors,
+        "labels": f"{len(read.labels)} ({', '.join(read.labels[:3])}, …)" if read.labels else "none",
+        **_card(read.card),
     }
+    if read is file and file.format == "torch":  # nothing here could read it
+        inside = "where it has some, inside: reading those takes the extra `train`"
+        rows |= {key: inside for key in ("labels", "card") if rows.get(key) == "none"}
     width = max(map(len, rows))
     for key, value in rows.items():
-        click.echo(f"{key:<{width}}  {value}")
+        click.echo(f"{key:<{width}}  {one_line(value)}")
 
 
-def _tensors(file: models.ModelFile) -> dict[str, str]:
-    """Its input and outputs, and what runs it here; or what the file says of them, and why nothing does."""
+def _tensors(file: models.ModelFile) -> tuple[models.ModelFile, dict[str, str]]:
+    """Its input and outputs, and what runs it here; or what the file says of them, and why nothing does.
+
+    Also the file, with what an interpreter that reads more of it found inside.
+    """
     from edge import adapters
     from edge.cli.eval import NATIVE, RUNTIMES
 
     try:
         interpreter = adapters.open("interpreters", RUNTIMES[NATIVE[file.format]], file)
     except EdgeError as error:
-        return {**_told(file), "runs here": f"no: {error}"}
+        return file, {**_told(file), "runs here": f"no: {error}"}
     rows = {
         "input": _words(interpreter.inputs[0]),
         "output": "; ".join(map(_words, interpreter.outputs)),
         "runs here": f"yes, on {interpreter.backend}",
     }
     interpreter.close()
-    return rows
+    return getattr(interpreter, "model", file), rows
 
 
 def _told(file: models.ModelFile) -> dict[str, str]:
@@ -197,18 +195,26 @@ def verify(which: tuple[str, ...], own: Path | None, as_json: bool) -> int:
     from edge.models import inventory
 
     entries = _entries(own)
-    found = [inventory.verify(each, entries) for each in which or [*models.shipped(), *models.pulled()]]
+    all_here = {**models.shipped(), **models.pulled()}
+    found = [inventory.verify(each, entries) for each in which or all_here]
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
         marks = {True: "right", False: "WRONG", None: "unknown"}
         width = max(len(each.name) for each in found)
         for each in found:
-            click.echo(f"{each.name:<{width}}  {marks[each.right]:<7}  {each.words}")
+            click.echo(f"{each.name:<{width}}  {marks[each.right]:<7}  {one_line(each.words)}")
     return int(any(each.right is False for each in found))
 
 
 # --- pull
+
+
+def _number(context: click.Context, option: click.Parameter, value: float) -> float:
+    """A range lets through what is no number."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds.")
+    return value
 
 
 @command.command("pull")
@@ -218,6 +224,7 @@ def verify(which: tuple[str, ...], own: Path | None, as_json: bool) -> int:
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 3600),
+    callback=_number,
     default=30.0,
     show_default=True,
     help="Seconds without a byte that end a connection.",
@@ -227,6 +234,7 @@ def pull(names: tuple[str, ...], to: Path | None, own: Path | None, timeout: flo
 
     What was interrupted goes on where it was when it is called again.
     """
+    from edge.cli.fetching import report as reporting
     from edge.models.store import Pull
 
     entries = _entries(own)
@@ -234,14 +242,15 @@ def pull(names: tuple[str, ...], to: Path | None, own: Path | None, timeout: flo
     if unknown:
         raise ModelError(f"model {unknown[0]}: not in the catalogue, which has: {', '.join(entries)}")
     try:
-        with _report() as report:
+        with reporting() as report:
             paths = [Pull(entries[name], to, stall=timeout, report=report)() for name in names]
     except KeyboardInterrupt:
         click.echo("edge: what arrived is kept; the same command goes on from there", err=True)
         raise
     for name, path in zip(names, paths, strict=True):
         click.echo(path)
-        click.echo(f"edge: {_next(entries[name], shlex.quote(str(path) if to else name))}", err=True)
+        model = shlex.quote(printable(path) if to else name)
+        click.echo(f"edge: {_next(entries[name], model)}", err=True)
 
 
 def _next(entry: Entry, model: str) -> str:
@@ -253,41 +262,3 @@ def _next(entry: Entry, model: str) -> str:
     return (
         f"it runs on an Edge TPU only: `edge profiles list` tells what has one, `edge models info {model}` what it is"
     )
-
-
-@contextmanager
-def _report() -> Iterator[Any]:
-    """Tell on stderr: a bar on a terminal, else some lines."""
-    from edge.models.store import Report
-
-    if not sys.stderr or not sys.stderr.isatty():
-        yield Report(lambda line: click.echo(f"edge: {line}", err=True), _lines(range(1, STEPS)))
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True, highlight=False)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(name: str, so_far: int, size: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=size, completed=so_far)
-            bar.update(tasks[name], completed=so_far)
-
-        yield Report(lambda line: console.print(f"edge: {line}", markup=False, soft_wrap=True), progress)
-
-
-def _lines(steps: Iterable[int]) -> Callable[[str, int, int], None]:
-    """A line for each quarter of a file that has arrived."""
-    left: dict[str, list[int]] = {}
-
-    def progress(name: str, so_far: int, size: int) -> None:
-        ahead = left.setdefault(name, list(steps))
-        passed = [step for step in ahead if so_far * STEPS >= step * size]
-        if passed and so_far < size:
-            click.echo(f"edge: {name}: {so_far / size:.0%} of {size:,} bytes", err=True)
-        left[name] = [step for step in ahead if step not in passed]
-
-    return progress

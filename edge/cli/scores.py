@@ -50,9 +50,13 @@ def in_words(scored: Scored) -> str:
     score = scored.score
     skipped = f", {score.skipped} skipped" if score.skipped else ""
     return (
-        f"{scored.model} on {scored.backend}: top-1 {score.top1:.1%}, top-5 {score.top5:.1%} of {score.images} "
-        f"images{skipped}, {score.ms_per_image:.2f} ms an image"
+        f"{scored.model} on {scored.backend}: top-1 {score.top1:.1%}, top-5 {score.top5:.1%} of "
+        f"{_images(score.images)}{skipped}, {score.ms_per_image:.2f} ms an image"
     )
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def print_models(console: Console, comparison: Comparison, files: Sequence[Path]) -> None:
@@ -72,7 +76,7 @@ def print_models(console: Console, comparison: Comparison, files: Sequence[Path]
     console.print(table)
     first = comparison.models[0].score
     skipped = f", {first.skipped} skipped" if first.skipped else ""
-    console.print(f"{first.images} images{skipped}. Agreement and score differences are with model 1.")
+    console.print(f"{_images(first.images)}{skipped}. Agreement and score differences are with model 1.")
 
 
 def print_classes(console: Console, classes: list[ClassScore]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
 from edge.cameras.images import PICTURES
 from edge.errors import ConfigError
+from edge.files import printable
 from edge.tasks.classify import BACKGROUND, unnamed
 
 
@@ -26,8 +29,16 @@ class Labelled(msgspec.Struct, frozen=True):
 def read(data: Path) -> list[Labelled]:
     """The pictures of a `labels.csv` (a folder that holds one, or the file) or of a folder of class folders.
 
-    Raises ConfigError, with the line of the file that is wrong.
+    Raises ConfigError, with the line of the file that is wrong, or the folder that cannot be read.
     """
+    try:
+        return _read(data)
+    except OSError as error:
+        where = printable(error.filename or data)
+        raise ConfigError(f"{where}: cannot be read: {error.strerror}; make it readable, or move it away") from error
+
+
+def _read(data: Path) -> list[Labelled]:
     table = data / "labels.csv" if data.is_dir() else data
     if table.is_file():
         return _read_table(table)
@@ -35,7 +46,7 @@ def read(data: Path) -> list[Labelled]:
         raise ConfigError(
             f"{data}: no such folder; give a labels.csv (file,class_index,…) or a folder of class folders"
         )
-    folders = [sorted(f for f in folder.rglob("*") if f.suffix.lower() in PICTURES) for folder in _folders(data)]
+    folders = [sorted(_pictures(folder)) for folder in _folders(data)]
     # In turn from each class, so that the first few are of all of them.
     found = [
         Labelled(path, folder.name)
@@ -50,6 +61,16 @@ def read(data: Path) -> list[Labelled]:
 
 def _folders(data: Path) -> list[Path]:
     return sorted(folder for folder in data.iterdir() if folder.is_dir())
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    """The pictures in a folder and those below it. Raises OSError where one cannot be listed."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names if Path(name).suffix.lower() in PICTURES)
 
 
 def _read_table(table: Path) -> list[Labelled]:
@@ -68,7 +89,7 @@ def _read_table(table: Path) -> list[Labelled]:
 
 def _row(table: Path, number: int, row: dict[str, str]) -> Labelled:
     name, index = row["file"], row["class_index"]
-    if not name or not index or not re.fullmatch(r"\s*[0-9]+\s*", index):
+    if not name or not index or not re.fullmatch(r"\s*[0-9]{1,18}\s*", index):
         raise ConfigError(f"{table}: line {number}: needs a file and a class_index of 0 or more; mend it")
     return Labelled(table.parent / name, int(index))
 

@@ -27,6 +27,9 @@ LOADING = Lock()
 MOST_THREADS = 4
 """More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
 
+MOST_SAID = 300
+"""Characters of what a runtime says that go into a message: the reason is at its beginning."""
+
 
 class LiteRT:
     """One loaded model. Not for use by several threads at once."""
@@ -54,7 +57,9 @@ class LiteRT:
             return [interpreter.get_tensor(index) for index in self._outputs]
         except (RuntimeError, ValueError) as error:
             advice = "the model or its runtime is broken: fetch or export it again"
-            raise InferenceError(f"{self._name}it fails when it runs: {one_line(error)}; {advice}") from error
+            raise InferenceError(
+                f"{self._name}it fails when it runs: {one_line(error, MOST_SAID)}; {advice}"
+            ) from error
 
     def close(self) -> None:
         """Free the model."""
@@ -104,9 +109,9 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             advice = "it is damaged, or made for another runtime: fetch or export it again"
-            raise ModelError(f"{name}LiteRT cannot load it: {one_line(error)}; {advice}") from error
+            raise ModelError(f"{name}LiteRT cannot load it: {one_line(error, MOST_SAID)}; {advice}") from error
         except (ImportError, AttributeError, SystemError, TypeError) as error:
-            broken.append(f"{backend}: {one_line(error)}")
+            broken.append(f"{backend}: {one_line(error, MOST_SAID)}")
             continue
         for reason in broken:
             log.warning("%s runs instead, because %s", backend, reason)

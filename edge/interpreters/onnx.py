@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.errors import InferenceError, ModelError, one_line
 from edge.models import ModelFile
-from edge.models.onnx import input_quantisation
+from edge.models.onnx import input_quantisation, needs_other_files
 from edge.types import Array, TensorSpec
 
 INSTALL = "install it with `pip install onnxruntime` (the extra `train` has it)"
@@ -20,6 +20,9 @@ PROVIDERS = {"onnx-cpu": "CPUExecutionProvider"}
 
 MOST_THREADS = 4
 """As for LiteRT: more do not make MobileNetV2 faster on small boards, and starve the camera."""
+
+MOST_SAID = 300
+"""Characters of what the runtime says that go into a message."""
 
 FATAL = 4
 """The level of ONNX Runtime's log from which on it writes to stderr; what goes wrong is raised."""
@@ -56,7 +59,9 @@ class Onnx:
             outputs: list[Array] = self._session.run(None, {self.inputs[0].name: tensor})
         except Exception as error:
             advice = "the model or its runtime is broken: fetch or export it again"
-            raise InferenceError(f"{self._name}it fails when it runs: {one_line(error)}; {advice}") from error
+            raise InferenceError(
+                f"{self._name}it fails when it runs: {one_line(error, MOST_SAID)}; {advice}"
+            ) from error
         if not all(isinstance(output, np.ndarray) for output in outputs):
             raise InferenceError(f"{self._name}it gives something other than tensors; {ADVICE}")
         return outputs
@@ -99,6 +104,8 @@ def construct(data: bytes, threads: int, name: str) -> Onnx:
     """Load with ONNX Runtime; `name` begins the messages of errors."""
     import onnxruntime
 
+    if needs_other_files(data):
+        raise ModelError(f"{name}its weights are in other files, or damaged; export it again, as one file")
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
@@ -108,7 +115,7 @@ def construct(data: bytes, threads: int, name: str) -> Onnx:
         session = onnxruntime.InferenceSession(data, options, providers=[provider], enable_fallback=0)
     except Exception as error:
         advice = "it is damaged, or made for another runtime: fetch or export it again"
-        raise ModelError(f"{name}ONNX Runtime cannot load it: {one_line(error)}; {advice}") from error
+        raise ModelError(f"{name}ONNX Runtime cannot load it: {one_line(error, MOST_SAID)}; {advice}") from error
     return Onnx(session, backend, data, name)
 
 

@@ -70,7 +70,15 @@ def pulled() -> dict[str, Path]:
     place = data_folder()
     if place is None:
         return {}
-    return {path.stem: path for path in sorted((place / "models").glob("*")) if path.suffix in SUFFIXES}
+    found = sorted((place / "models").glob("*"))
+    return {path.stem: path for path in found if path.suffix in SUFFIXES and _is_file(path)}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may be listed and not entered
+        return False
 
 
 def load(model: str | Path | None = None, labels: str | Path | None = None) -> ModelFile:
@@ -81,9 +89,9 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
     missing, is none of these, or differs from what its card says.
     """
     path = shipped()[DEFAULT] if model is None else find(model)
-    data = _read(path)
+    data = read(path)
     kind = _format(path, data)
-    file = ModelFile(
+    return ModelFile(
         name=printable(path.stem),
         path=path,
         data=data,
@@ -92,10 +100,6 @@ def load(model: str | Path | None = None, labels: str | Path | None = None) -> M
         trusted=path.parent == FOLDER,
         format=kind,
     )
-    if not file.trusted and file.card and file.card.sha256 and file.card.sha256 != file.sha256:
-        beside = cards.path_beside(path).name
-        raise ModelError(f"{path}: the file is not the one that its card {beside} describes; fetch both again")
-    return file
 
 
 def _labels(path: Path, data: bytes, kind: Format, given: str | Path | None) -> tuple[str, ...] | None:
@@ -103,6 +107,11 @@ def _labels(path: Path, data: bytes, kind: Format, given: str | Path | None) -> 
     beside = path.with_suffix(".txt")
     if given is not None or beside.is_file():
         return label_files.read(beside if given is None else Path(given))
+    return labels_inside(data, kind)
+
+
+def labels_inside(data: bytes, kind: Format) -> tuple[str, ...] | None:
+    """The labels inside a model; None where it has none, or where PyTorch would have to read them."""
     if kind == "onnx":
         return _facts(data).labels
     return label_files.embedded(data) if kind == "tflite" else None
@@ -112,11 +121,14 @@ def _card(path: Path, data: bytes, kind: Format) -> Card | None:
     """The card beside a model; what it does not say, an ONNX file may say itself."""
     beside = cards.path_beside(path)
     card = cards.read(beside) if beside.is_file() else None
+    if card and card.sha256 and path.parent != FOLDER and card.sha256 != _sha256(data):
+        if not cards.is_of_another(card, path):
+            raise ModelError(f"{path}: the file is not the one that its card {beside.name} describes; fetch both again")
+        card = None
     inside = _facts(data) if kind == "onnx" else None
     if inside is None or not (inside.fit or inside.input):
         return card
-    if card is None or (card.sha256 and card.sha256 != _sha256(data)):
-        card = Card(name=printable(path.stem))  # the one beside is that of a .tflite of the same name
+    card = card or Card(name=printable(path.stem))
     return msgspec.structs.replace(card, fit=card.fit or inside.fit, input=card.input or inside.input)
 
 
@@ -127,7 +139,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _facts(data: bytes) -> Facts:
-    from edge.models import onnx  # most models are none, and start sooner without
+    from edge.models import onnx  # as below
 
     return onnx.facts(data)
 
@@ -149,7 +161,8 @@ def find(model: str | Path) -> Path:
     raise ModelError(f"model {printable(model)}: no such file; {there_are}; `edge models list` has those to fetch")
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """The bytes of a model. Raises ModelError where it is no regular file, empty or larger than any model."""
     advice = "give a .tflite, an ONNX or a PyTorch file"
     try:
         if not path.is_file() and not path.is_dir():
@@ -164,15 +177,21 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _format(path: Path, data: bytes) -> Format:
+def format_of(data: bytes) -> Format | None:
+    """What a model is, by what it holds; None: none of these."""
     if graph.is_tflite(data):
         return "tflite"
     if data.startswith(PICKLE) or (data.startswith(ZIP) and b"data.pkl" in data):
         return "torch"
-    from edge.models import onnx
+    from edge.models import onnx  # most models are none, and start sooner without
 
-    if onnx.is_onnx(data):
-        return "onnx"
+    return "onnx" if onnx.is_onnx(data) else None
+
+
+def _format(path: Path, data: bytes) -> Format:
+    found = format_of(data)
+    if found:
+        return found
     known = {".tflite": "TensorFlow Lite", ".onnx": "ONNX", ".pth": "PyTorch", ".pt": "PyTorch"}
     called = known.get(path.suffix.lower())
     if called:

@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from edge.errors import ModelError
-from edge.files import write_whole
+from edge.files import read_small, sha256_of, write_whole
 from edge.types import Fit
+
+SIBLINGS = (".tflite", ".onnx", ".pth", ".pt")
+"""Models of one name, in several formats, share the place of one card."""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,11 +58,23 @@ def path_beside(model: Path) -> Path:
     return model.with_suffix(".toml")
 
 
+def is_of_another(card: Card, model: Path) -> bool:
+    """Whether the card beside `model` is that of another file of its name there, such as its float network.
+
+    To be asked of a card whose hash is not the model's. Raises ModelError where one of the files cannot be read.
+    """
+    others = (model.with_suffix(suffix) for suffix in SIBLINGS if suffix != model.suffix)
+    try:
+        return card.sha256 is not None and card.sha256 in map(sha256_of, others)
+    except OSError as error:
+        raise ModelError(f"{error.filename}: {error.strerror}; make it readable, or move it away") from error
+
+
 def read(path: Path) -> Card:
     """Read a card; raises ModelError, which names the key, where it does not fit."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Card)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.toml.decode(read_small(path), type=Card)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
             f"{path}: not a model card: {error}; mend it, or move it away to run without a card"
         ) from error

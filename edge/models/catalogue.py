@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.errors import ConfigError, key_and_reason, one_line
+from edge.files import read_small
 from edge.models.card import Accuracy, Card, Input
 from edge.types import Fit
 
@@ -102,13 +103,13 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read(path: Path) -> dict[str, Entry]:
     """The entries of a catalogue, by name. Raises ConfigError, with the path of the key that is wrong."""
     try:
-        written = msgspec.toml.decode(path.read_bytes(), type=_Written)
+        written = msgspec.toml.decode(read_small(path), type=_Written)
     except OSError as error:
         raise ConfigError(f"catalogue {path}: {error.strerror}; give a TOML file") from error
     except msgspec.ValidationError as error:
         key, reason = key_and_reason(error)
         raise ConfigError(f"catalogue {path}: {key}: {reason}; docs/models.md has an example") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"catalogue {path}: not TOML: {one_line(error)}; mend that line") from error
     entries = {entry.name: entry for entry in written.model}
     if len(entries) < len(written.model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     task: str | None
     classes: int | None
-    runs_on: RunsOn
+    runs_on: RunsOn | None
     top1: float | None
     size: int
     license: str | None
@@ -83,10 +84,13 @@ def _card(path: Path) -> Card | None:
         return None
 
 
-def _runs_on(path: Path) -> RunsOn:
-    if path.suffix == ".pth":
-        return "torch"
-    return "edgetpu" if graph.compiled_for_edgetpu(path.read_bytes()) else "cpu"
+def _runs_on(path: Path) -> RunsOn | None:
+    if path.suffix != ".tflite":
+        return "torch" if path.suffix == ".pth" else "cpu"
+    try:
+        return "edgetpu" if graph.compiled_for_edgetpu(models.read(path)) else "cpu"
+    except ModelError:
+        return None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,20 +111,23 @@ def verify(model: str, entries: Mapping[str, Entry]) -> Verdict:
     """Check a model, by name or path, against its card and `entries`; what cannot be read is wrong."""
     try:
         path = models.find(model)
-        found = sha256_of(path)
-        if found is None:
-            raise ModelError(f"model {printable(model)}: no regular file; give a model file, or a name")
-    except (ModelError, OSError) as error:
+    except ModelError as error:
         return Verdict(name=printable(model), path=None, right=False, words=f"missing: {error}", sha256=None)
+    try:
+        data = models.read(path)
+    except ModelError as error:
+        name = printable(path.stem)
+        return Verdict(name=name, path=printable(path), right=False, words=str(error), sha256=None)
+    found = hashlib.sha256(data).hexdigest()
     named = path in (*models.shipped().values(), *models.pulled().values())
     entry = entries.get(path.stem) if named else None
     entry = entry or next((each for each in entries.values() if each.model.sha256 == found), None)
-    wrong, agrees = list(_wrong(path, found, entry, named)), tuple(_agrees(path, found, entry))
+    wrong, agrees = list(_wrong(path, data, found, entry, named)), tuple(_agrees(path, found, entry))
     return Verdict(
         name=printable(path.stem),
         path=printable(path),
         right=False if wrong else bool(agrees) or None,
-        words="; ".join(wrong) or _good(path, agrees),
+        words="; ".join(wrong) or _good(path, data, agrees),
         sha256=found,
         agrees=agrees,
     )
@@ -134,28 +141,28 @@ def _agrees(path: Path, found: str, entry: Entry | None) -> Iterator[str]:
         yield "catalogue"
 
 
-def _wrong(path: Path, found: str, entry: Entry | None, named: bool) -> Iterator[str]:
+def _wrong(path: Path, data: bytes, found: str, entry: Entry | None, named: bool) -> Iterator[str]:
     """What is wrong with a file, its card and its labels. named: it is one of ours, which have cards."""
-    beside, again = (
-        cards.path_beside(path),
-        "install edgekit again" if path.parent == models.FOLDER else "pull it again",
-    )
+    beside = cards.path_beside(path)
+    again = "install edgekit again" if path.parent == models.FOLDER else "pull it again"
     card = None
     try:
         card = cards.read(beside) if named or beside.is_file() else None
+        if card and card.sha256 and card.sha256 != found:
+            if not cards.is_of_another(card, path):
+                yield f"its sha256 {found[:12]}… is not the {card.sha256[:12]}… of its card; {again}"
+            card = None
     except ModelError as error:
-        yield str(error) if beside.is_file() else f"its card {beside.name} is missing; {again}"
-    if card and card.sha256 and card.sha256 != found:
-        yield f"its sha256 {found[:12]}… is not the {card.sha256[:12]}… of its card; {again}"
+        yield str(error) if beside.exists() else f"its card {beside.name} is missing; {again}"
     if entry and entry.model.sha256 != found:
         yield f"its sha256 {found[:12]}… is not the {entry.model.sha256[:12]}… of the catalogue; {again}"
     if named and entry and entry.labels:
-        labels = sha256_of(path.with_suffix(".txt"))
+        labels = _sha256_of(path.with_suffix(".txt"))
         if labels != entry.labels.sha256:
             yield f"its labels {path.stem}.txt are {'not those of the catalogue' if labels else 'missing'}; {again}"
     classes = (card.classes if card else None) or (entry.classes if entry else None)
     try:
-        count = _labels(path)
+        count = _labels(path, data)
     except ModelError as error:
         yield str(error)
     else:
@@ -163,15 +170,26 @@ def _wrong(path: Path, found: str, entry: Entry | None, named: bool) -> Iterator
             yield f"{count} labels for {classes} classes; give the labels that belong to it"
 
 
-def _labels(path: Path) -> int | None:
-    """How many labels a model has, beside it or inside; None where it has none."""
-    beside = path.with_suffix(".txt")
-    labels = label_files.read(beside) if beside.is_file() else label_files.embedded(path.read_bytes())
+def _sha256_of(path: Path) -> str | None:
+    try:
+        return sha256_of(path)
+    except OSError:  # reading them says why
+        return None
+
+
+def _labels(path: Path, data: bytes) -> int | None:
+    """How many labels a model has, beside it or inside; None where it has none, or they are not read here."""
+    beside, kind = path.with_suffix(".txt"), models.format_of(data)
+    inside = models.labels_inside(data, kind) if kind else None
+    labels = label_files.read(beside) if beside.is_file() else inside
     return None if labels is None else len(labels)
 
 
-def _good(path: Path, agrees: tuple[str, ...]) -> str:
+def _good(path: Path, data: bytes, agrees: tuple[str, ...]) -> str:
     if not agrees:
         return "nothing to check it against: no card says its sha256, and the catalogue does not have it"
-    count = _labels(path)
-    return f"sha256 as {' and '.join(agrees)} say{'' if len(agrees) > 1 else 's'}, {count or 'no'} labels"
+    count = _labels(path, data)
+    said = f"sha256 as {' and '.join(agrees)} say{'' if len(agrees) > 1 else 's'}"
+    if count is None and models.format_of(data) == "torch":  # which may have some inside, for PyTorch to read
+        return said
+    return f"{said}, {count or 'no'} labels"

@@ -22,7 +22,20 @@ MODEL_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT = 1, 5, 11, 12
 NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
 TENSOR_TYPE, TENSOR_FLOATS, TENSOR_INTEGERS, TENSOR_NAME, TENSOR_RAW = 2, 4, 5, 8, 9
+TENSOR_ELSEWHERE, TENSOR_LOCATION = 13, 14
 KEY, VALUE, NAME = 1, 2, 1
+
+PARTS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+"""Each kind of message, and its fields that have tensors somewhere below, with the kind of these."""
 
 UINT8, INT8 = 2, 3
 """Types of a tensor."""
@@ -87,6 +100,25 @@ def gives_probabilities(data: bytes) -> bool | None:
     except (*DAMAGED, StopIteration):
         pass
     return None
+
+
+def needs_other_files(data: bytes) -> bool:
+    """Whether a tensor is kept in a file beside the model's, as ONNX allows ("External Data"), or cannot be looked at.
+
+    Such files are looked for from the working folder, and no hash of the model is a hash of them.
+    """
+    ahead: list[tuple[str, Any]] = [("model", data)]
+    try:
+        while ahead:
+            kind, message = ahead.pop()
+            for number, value in _fields(message):
+                if kind == "tensor" and (number == TENSOR_ELSEWHERE or (number == TENSOR_LOCATION and value != 0)):
+                    return True
+                if number in PARTS[kind]:
+                    ahead.append((PARTS[kind][number], value))
+    except (*DAMAGED, TypeError):
+        return True
+    return False
 
 
 def input_quantisation(data: bytes, name: str) -> tuple[float, int] | None:

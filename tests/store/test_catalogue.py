@@ -1,4 +1,6 @@
 import hashlib
+import os
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -93,6 +95,20 @@ def test_a_catalogue_that_is_wrong_is_refused_and_the_key_is_named(tmp_path, old
 def test_a_catalogue_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml: No such file or directory; give a TOML file"):
         catalogue.read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("text", ["model = " + "[" * 100_000, "# much\n" * 200_000])
+def test_a_catalogue_that_is_too_deep_or_too_long_is_refused(tmp_path, text):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.toml: (not TOML: .*recursion.*|larger than 1024 KiB); "):
+        catalogue.read(tmp_path / "c.toml")
+
+
+def test_what_may_give_bytes_for_ever_is_no_catalogue(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="no regular file; give a TOML file"):
+            catalogue.read(path)
 
 
 # --- cards

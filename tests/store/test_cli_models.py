@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from edge import models
-from edge.models import catalogue
+from edge.models import card as cards
+from edge.models import catalogue, inventory
 
 
 def said(ran, code, *words):
@@ -192,6 +193,41 @@ def test_a_model_without_a_card_is_listed_with_what_is_known(cli, home, tiny):
     assert (rows["b"][2], rows["c"][2]) == ("edgetpu", "torch")
 
 
+def test_odd_things_in_the_store_do_not_end_the_list(cli, home, tiny):
+    home.mkdir(parents=True)
+    os.mkfifo(home / "fifo.tflite")
+    (home / "folder.tflite").mkdir()
+    (home / "dangling.tflite").symlink_to(home / "nothing")
+    (home / "a.tflite").write_bytes(tiny())
+    os.mkfifo(home / "a.toml")
+    with (home / "large.tflite").open("wb") as file:
+        file.truncate(2 << 30)
+    rows = {line.split()[0]: line.split()[1:5] for line in cli("models", "list").out.splitlines()}
+    assert rows["a"] == ["unknown", "unknown", "cpu", "unknown"] and rows["large"][2] == "unknown"
+    assert not {"fifo", "folder", "dangling"} & set(rows)
+    ran = cli("models", "verify", "large", "a")
+    assert ran.code == 1 and "large  WRONG    model " in ran.out and "larger than 1 GiB" in ran.out
+    assert "a      WRONG    " in ran.out and "a.toml: not a model card: " in ran.out
+
+
+def test_a_file_in_the_store_that_cannot_be_read_is_listed(cli, plain_user, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(plain_user))
+    store = plain_user / "edgekit" / "models"
+    store.mkdir(parents=True)
+    (store / "m.tflite").touch(0o000)
+    assert re.search(r"^  m +unknown +unknown +unknown", cli("models", "list").out, re.MULTILINE)
+    store.chmod(0o600)
+    assert "pulled" not in cli("models", "list").out
+
+
+def test_what_a_card_says_does_not_steer_the_terminal(cli, home, tiny):
+    home.mkdir(parents=True)
+    (home / "a.tflite").write_bytes(tiny())
+    (home / "a.toml").write_text('name = "a"\nlicense = "\\u001b[31mMIT\\u009b"\n')
+    for ran in (cli("models", "list"), cli("models", "info", "a"), cli("models", "verify", "a")):
+        assert ran.code == 0 and not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", ran.out)
+
+
 def test_the_list_loads_nothing_heavy(home):
     code = "import sys, edge.cli; edge.cli.execute(['models', 'list'], False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=60, check=True)
@@ -241,6 +277,12 @@ def test_info_describes_a_damaged_model_as_far_as_it_can_be_read(cli, tiny, tmp_
 def test_info_describes_a_file_that_is_no_tflite(cli, shared):
     rows = rows_of(cli("models", "info", shared / "models" / "mobilenet_v2_1.0_224_int8_per_tensor.onnx"))
     assert rows["sha256"] and rows["runs here"]
+
+
+def test_info_of_a_checkpoint_says_that_labels_and_card_are_inside_where_nothing_here_reads_them(cli, tmp_path):
+    (tmp_path / "m.pth").write_bytes(b"PK\x03\x04 data.pkl")
+    rows = rows_of(cli("models", "info", tmp_path / "m.pth"))
+    assert rows["labels"] == rows["card"] == "where it has some, inside: reading those takes the extra `train`"
 
 
 def test_info_refuses_a_file_that_its_card_does_not_describe(cli, tiny_file):
@@ -335,7 +377,56 @@ def test_verify_does_not_take_labels_that_cannot_be_read_for_right(cli, tiny_fil
 
 def test_verify_says_that_a_folder_is_no_model(cli, tmp_path):
     ran = cli("models", "verify", tmp_path)
-    assert ran.code == 1 and "no regular file" in ran.out
+    assert ran.code == 1 and "Is a directory" in ran.out
+
+
+def test_verify_counts_labels_inside_an_onnx_file_and_leaves_those_of_a_checkpoint_out(cli, tmp_path, tiny_onnx):
+    for name, data in (("a.onnx", tiny_onnx(labels="x\ny")), ("b.pth", b"PK\x03\x04 data.pkl"), ("c.tflite", b"x")):
+        (tmp_path / name).write_bytes(data)
+        card = f'name = "x"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+        (tmp_path / name).with_suffix(".toml").write_text(card)
+    ran = cli("models", "verify", tmp_path / "a.onnx", tmp_path / "b.pth", tmp_path / "c.tflite")
+    assert ran.out.splitlines() == [
+        "a  right    sha256 as card says, 2 labels",
+        "b  right    sha256 as card says",
+        "c  right    sha256 as card says, no labels",
+    ]
+
+
+def test_verify_does_not_hold_the_card_of_another_file_of_its_name_against_a_model(cli, tmp_path, tiny, tiny_onnx):
+    (tmp_path / "m.tflite").write_bytes(tiny())
+    (tmp_path / "m.onnx").write_bytes(tiny_onnx())
+    (tmp_path / "m.toml").write_text(f'name = "m"\nsha256 = "{hashlib.sha256(tiny()).hexdigest()}"\n')
+    ran = cli("models", "verify", tmp_path / "m.onnx", tmp_path / "m.tflite")
+    assert ran.code == 0 and ran.out.startswith("m  unknown  nothing to check it against")
+    (tmp_path / "m.tflite").unlink()
+    ran = cli("models", "verify", tmp_path / "m.onnx")
+    assert ran.code == 1 and "is not the " in ran.out
+
+
+def test_verify_looks_once_at_each_name(cli, home, tiny):
+    home.mkdir(parents=True)
+    (home / f"{models.DEFAULT}.tflite").write_bytes(tiny())
+    assert len(cli("models", "verify").out.splitlines()) == len(models.shipped())
+
+
+def test_verify_says_that_labels_in_the_store_may_not_be_read(plain_user, kit, monkeypatch, tiny):
+    monkeypatch.setenv("XDG_DATA_HOME", str(plain_user))
+    entry = kit.entry(kit.pinned(tiny(), "http://localhost/m"), kit.pinned(LABELS, "http://localhost/l", suffix=".txt"))
+    store = plain_user / "edgekit" / "models"
+    store.mkdir(parents=True)
+    (store / "m.tflite").write_bytes(tiny())
+    cards.save(entry.card(), store / "m.toml")
+    (store / "m.txt").write_bytes(LABELS)
+    assert inventory.verify("m", {"m": entry}).right is True
+    (store / "m.txt").chmod(0)
+    assert "m.txt: Permission denied" in inventory.verify("m", {"m": entry}).words
+
+
+@pytest.mark.parametrize("seconds", ["nan", "0", "inf"])
+def test_seconds_that_are_none_are_refused(cli, home, seconds):
+    ran = cli("models", "pull", "mobilenet_v2_1.0_224_quant", "--timeout", seconds)
+    said(ran, 2, "Invalid value for '--timeout'")
 
 
 # --- the group

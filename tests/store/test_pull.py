@@ -1,7 +1,9 @@
 import errno
 import os
 import random
+import resource
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import models
-from edge.errors import FetchError
+from edge.errors import FetchError, ModelError
 from edge.models import card as cards
 from edge.models.store import Pull, Report, folder
 from edge.models.store.http import SLOWEST, TRIES
@@ -111,19 +113,19 @@ def test_a_card_of_the_users_own_is_not_replaced_either(server, home, kit, tmp_p
     assert not (tmp_path / "m.tflite").exists()
 
 
-def test_a_folder_on_another_disk_takes_the_files_too(server, home, kit):
-    elsewhere = Path("/dev/shm")
-    if not os.access(elsewhere, os.W_OK) or elsewhere.stat().st_dev == home.parents[2].stat().st_dev:
+@pytest.fixture
+def elsewhere(home):
+    """A folder on another disk."""
+    if not os.access("/dev/shm", os.W_OK) or Path("/dev/shm").stat().st_dev == home.parents[2].stat().st_dev:
         pytest.skip("there is no second file system to write to")
-    place = elsewhere / f"edgekit-test-{os.getpid()}"
-    try:
-        path = pull(kit.entry(kit.pinned(DATA, server.on(kit.serve(DATA)))), place)
-        assert path.read_bytes() == DATA
-        assert kept(home) == ([], [])
-    finally:
-        for path in place.glob("*"):
-            path.unlink()
-        place.rmdir()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        yield Path(name)
+
+
+def test_a_folder_on_another_disk_takes_the_files_too(server, home, kit, elsewhere):
+    path = pull(kit.entry(kit.pinned(DATA, server.on(kit.serve(DATA)))), elsewhere / "m")
+    assert path.read_bytes() == DATA
+    assert kept(home) == ([], [])
 
 
 def test_a_redirect_is_followed(server, home, kit):
@@ -441,6 +443,68 @@ def test_a_disk_without_room_is_refused_before_anything_is_fetched(server, home,
         assert server.requests == []
     finally:
         subprocess.run(["umount", home], check=True)
+
+
+def test_another_disk_that_takes_no_more_than_labels_and_card_is_left_without_them(
+    server, home, kit, elsewhere, small_files
+):
+    labels = kit.pinned(b"a\n", server.on(kit.serve(b"a\n"), path="/l"), suffix=".txt")
+    wanted = kit.entry(kit.pinned(DATA, server.on(kit.serve(DATA))), labels)
+    part = home / ".parts" / f"{wanted.model.sha256}.part"
+    part.parent.mkdir(parents=True)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))
+    part.write_bytes(DATA)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(FetchError, match=rf"{elsewhere}/m\.tflite: {os.strerror(errno.EFBIG)}; make it writable"):
+        pull(wanted, elsewhere)
+    assert list(elsewhere.iterdir()) == []
+    assert kept(home) == ([], [len(DATA)])
+
+
+def test_another_disk_without_room_is_refused_before_anything_is_fetched(server, home, kit, tmp_path):
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        words = r"small: 300,000 bytes are needed, and [\d,]+ are free; make room, or give another folder"
+        refused(home, kit.entry(kit.pinned(DATA, server.on(kit.serve(DATA)))), words, to=place)
+        assert server.requests == [] and list(place.iterdir()) == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+# --- names
+
+
+def test_a_model_with_the_name_of_one_that_ships_is_refused_but_not_in_a_folder(server, home, kit, tmp_path):
+    wanted = kit.entry(kit.pinned(DATA, server.on(kit.serve(DATA))), name=models.DEFAULT)
+    with pytest.raises(ModelError, match=rf"model {models.DEFAULT}: one of that name ships, and would run instead; "):
+        pull(wanted)
+    assert server.requests == [] and not home.exists()
+    assert pull(wanted, tmp_path / "mine").read_bytes() == DATA
+
+
+def test_two_models_of_one_name_do_not_come_into_the_store(server, home, kit):
+    address = server.on(kit.serve(DATA))
+    pull(kit.entry(kit.pinned(DATA, address)))
+    with pytest.raises(ModelError, match=r"model m: .*m\.tflite has that name; move it away, or give it another name"):
+        pull(kit.entry(kit.pinned(DATA, address, suffix=".onnx")))
+    assert kept(home) == (["m.tflite", "m.toml"], [])
+
+
+def test_what_a_server_says_neither_steers_the_terminal_nor_fills_it(server, home, kit):
+    said = b"HTTP/1.1 404 Not\x1b[2J Found " + b"!" * 999 + b"\r\nContent-Length: 0\r\n\r\n"
+    rubbish = b"\x1b]0;title\x07" + b"\x00\x9b" * 3000 + b"\r\n"
+    for answer in (said, rubbish):
+        wanted = kit.entry(kit.pinned(DATA, server.on(lambda handler, answer=answer: handler.say(answer))))
+        with pytest.raises(FetchError) as caught:
+            pull(wanted)
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+
+# --- the store
 
 
 def test_a_store_that_cannot_be_made_is_refused(server, home, kit, tmp_path):

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from edge import models
 from edge.errors import FetchError, ModelError
 from edge.files import data_folder, sha256_of, write_whole
 from edge.models import card as cards
@@ -58,8 +59,10 @@ class Pull:
     def __call__(self) -> Path:
         """Fetch what is not there yet, or not right; returns the model's path.
 
-        The model's file comes last: where it is, its labels and its card are. Raises FetchError.
+        The model's file comes last: where it is, its labels and its card are. Raises FetchError, and ModelError for a
+        name that means another model.
         """
+        self._refuse_a_taken_name()
         model = self.path(self.entry.model)
         try:
             if not self._card_fits() or self._missing():
@@ -76,6 +79,19 @@ class Pull:
     def path(self, file: File) -> Path:
         """Where a file of the entry goes."""
         return self.place / f"{self.entry.name}{file.suffix}"
+
+    def _refuse_a_taken_name(self) -> None:
+        """In the store a name means one model: no second one is put there that nobody could reach by it."""
+        if self.to is not None:
+            return
+        name = self.entry.name
+        others = (self.place / f"{name}{suffix}" for suffix in models.SUFFIXES if suffix != self.entry.model.suffix)
+        other = next((path for path in others if path.exists()), None)
+        advice = "give it another name in the catalogue, or say where with --to"
+        if name in models.shipped():
+            raise ModelError(f"model {name}: one of that name ships, and would run instead; {advice}")
+        if other:
+            raise ModelError(f"model {name}: {other} has that name; move it away, or {advice}")
 
     def _missing(self) -> list[File]:
         """The files that are not there, or not those that are pinned; a user's own in a folder of theirs stay."""
@@ -113,22 +129,38 @@ class Pull:
                 for file in files
             }
             missing = self._missing()  # again: whoever was waited for may have brought it
+            self._check_place(missing, waiting_room)
             for file in missing:
                 self._obtain(file, parts[file.suffix], wheels)
-            for file in missing:
-                if file is not self.entry.model:
-                    parts[file.suffix].land(self.path(file))
+            self._land([(self.path(file), parts[file.suffix]) for file in missing])
+
+    def _land(self, files: list[tuple[Path, Part]]) -> None:
+        """Put all where they belong, the model last; where that fails, nothing of it stays."""
+        landed: list[Path] = []
+        model = self.path(self.entry.model)
+        try:
+            for path, part in files:
+                if path != model:
+                    part.land(path)
+                    landed.append(path)
             if not self._card_fits():
                 write_whole(self._card(), cards.text(self.entry.card()).encode())
-            if self.entry.model in missing:
-                parts[self.entry.model.suffix].land(self.path(self.entry.model))
+                landed.append(self._card())
+            for path, part in files:
+                if path == model:
+                    part.land(path)
+        except BaseException:
+            for path in landed:
+                path.unlink(missing_ok=True)
+            raise
 
     def _wait(self) -> None:
         self.report.say(f"{self.entry.name}: another pull fetches a file of it; waiting for that")
 
     def _obtain(self, file: File, part: Part, wheels: Wheels) -> None:
         """Fill the part from the first source that gives the right file."""
-        self._check_room(file, part)
+        advice = "make room, or set XDG_DATA_HOME to a folder on another disk"
+        _check_room(part.path.parent, file.size - part.size, advice)
         reasons = []
         for source in file.sources:
             self.report.say(f"{self.path(file).name} ({file.size:,} bytes) from {source}")
@@ -141,11 +173,10 @@ class Pull:
         kept = f"; {part.size:,} bytes are kept, and the next pull goes on from there" if part.size else ""
         raise FetchError(f"{self.path(file).name} cannot be had: {'; '.join(reasons)}{kept or '; try again later'}")
 
-    def _check_room(self, file: File, part: Part) -> None:
-        free, needed = shutil.disk_usage(part.path.parent).free, file.size - part.size
-        if needed > free:
-            advice = "make room, or set XDG_DATA_HOME to a folder on another disk"
-            raise FetchError(f"{part.path.parent}: {needed:,} bytes are needed, and {free:,} are free; {advice}")
+    def _check_place(self, missing: list[File], waiting_room: Path) -> None:
+        """A folder on another disk takes copies."""
+        if self.place.stat().st_dev != waiting_room.stat().st_dev:
+            _check_room(self.place, sum(file.size for file in missing), "make room, or give another folder with --to")
 
     def _from(self, source: str | Wheel, file: File, part: Part, wheels: Wheels) -> None:
         """Fill the part from one source, and see that it is the right file; else nothing of it is kept."""
@@ -173,3 +204,9 @@ class Pull:
 
     def _tell(self, file: File, part: Part) -> None:
         self.report.progress(self.path(file).name, part.size, file.size)
+
+
+def _check_room(folder: Path, needed: int, advice: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise FetchError(f"{folder}: {needed:,} bytes are needed, and {free:,} are free; {advice}")

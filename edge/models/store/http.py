@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 from edge.errors import FetchError, one_line
 from edge.models.store.part import Part
 
+MOST_SAID = 200
+"""Characters of what a server says that go into a message."""
+
 TRIES = 5
 """Connections in a row that bring the file no further, or hardly."""
 
@@ -85,7 +88,7 @@ class Download:
             self._read(answer, part)
 
     def _refused(self, error: urllib.error.HTTPError, part: Part) -> None:
-        reason = f"HTTP {error.code} {one_line(error.reason)}".strip()
+        reason = f"HTTP {error.code} {one_line(error.reason, MOST_SAID)}".strip()
         if error.code == 416:  # the server's file ends before our part does
             part.restart()
             raise ConnectionError(reason)
@@ -128,7 +131,7 @@ class Download:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, TimeoutError):
             return f"silent, or nearly so, for {self.stall:g} s"
-        return one_line(reason) or type(reason).__name__
+        return one_line(reason, MOST_SAID) or type(reason).__name__
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -141,7 +144,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         fp.close()  # else the body of a redirect, which may be endless, would be read to its end
         scheme = urlsplit(newurl).scheme
         if scheme != "https" and (scheme, req.type) != ("http", "http"):
-            raise FetchError(f"it leads on to {one_line(newurl)[:200]}, which is not https")
+            raise FetchError(f"it leads on to {one_line(newurl, MOST_SAID)}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

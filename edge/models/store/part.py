@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from edge.errors import FetchError
-from edge.files import sha256_of, write_whole
+from edge.files import sha256_of, sync, write_whole
 
 POLL = 0.2
 """Seconds between two looks at a part that another process holds."""
@@ -58,6 +58,7 @@ class Part:
         os.fsync(self._file.fileno())
         try:
             self.path.replace(place)
+            sync(place.parent)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise

@@ -10,10 +10,13 @@ import zlib
 from pathlib import Path
 from types import TracebackType
 
-from edge.errors import FetchError
+from edge.errors import FetchError, one_line
 from edge.models.store.part import Part
 
 CHUNK = 1 << 20
+
+MOST_SAID = 300
+"""Characters of what pip says that go into a message."""
 
 LIMIT = 20
 """A download by pip may take this many times the seconds that a connection may be silent."""
@@ -65,7 +68,7 @@ def download(requirement: str, folder: Path, stall: float) -> Path:
     found = sorted(folder.glob("*.whl"))
     if done.returncode or not found:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise FetchError(f"pip: {said[-1].strip() if said else f'it ended with {done.returncode}'}")
+        raise FetchError(f"pip: {one_line(said[-1], MOST_SAID) if said else f'it ended with {done.returncode}'}")
     return found[0]
 
 
