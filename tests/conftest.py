@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import edge
 from edge.cli import execute as run_command
 
 settings.register_profile("suite", deadline=None, database=None, derandomize=True)
@@ -53,6 +54,8 @@ def plain_user() -> Iterator[Path]:
             os.chown(name, 65534, -1)
             os.seteuid(65534)
         try:
+            if not os.access(edge.__file__, os.R_OK, effective_ids=True):
+                pytest.skip("the package lies where root alone can read it")
             yield Path(name)
         finally:
             os.seteuid(user)

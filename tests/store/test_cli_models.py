@@ -133,12 +133,19 @@ def test_a_pull_that_fails_is_one_line_and_exit_code_1(cli, own, kit, home, mode
     assert "tinymodel.tflite cannot be had: http://127.0.0.1:" in ran.err.splitlines()[-1]
 
 
+# What a shell starts in the background is born deaf to SIGINT, and hands that on.
+HEARS_SIGINT = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('edge', run_name='__main__')"
+)
+
+
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)])
 def test_a_pull_that_is_interrupted_leaves_a_part_and_goes_on_from_there(
     server, own, kit, home, model, tmp_path, how, code
 ):
     file = own(kit.stall(model, 100_000), kit.serve(model))
-    line = [sys.executable, "-m", "edge", "models", "pull", "tinymodel", "--catalogue", str(file)]
+    line = [sys.executable, "-c", HEARS_SIGINT, "models", "pull", "tinymodel", "--catalogue", str(file)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as child:
         assert server.stalled.wait(60)
         part = home / ".parts" / f"{hashlib.sha256(model).hexdigest()}.part"
