@@ -7,12 +7,22 @@ import io
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from edge.errors import ModelError
 
 from .fold import Affine
 from .photographs import SIZE
 from .quiet import quiet
 from .table import Arrays
+
+NEXT_TO_NOTHING = 1e-12
+
+
+def with_biases(arrays: Arrays) -> Arrays:
+    """``arrays``, no bias all zeros: the converter leaves such a one out, and correction wants one in every layer."""
+    zeros = {name for name, array in arrays.items() if name.endswith(".bias") and not array.any()}
+    return {name: np.full_like(array, NEXT_TO_NOTHING) if name in zeros else array for name, array in arrays.items()}
 
 
 def to_tflite(arrays: Arrays, size: int = SIZE, affine: Affine | None = None) -> bytes:
@@ -29,7 +39,7 @@ def to_tflite(arrays: Arrays, size: int = SIZE, affine: Affine | None = None) ->
         from .network import deployed, zeros
 
         path = Path(folder) / "model.tflite"
-        net = deployed(arrays, affine)
+        net = deployed(with_biases(arrays), affine)
         try:
             litert_torch.convert(net, (zeros(1, size, size, 3),)).export(str(path))
         except (RuntimeError, ValueError) as error:

@@ -232,6 +232,19 @@ def test_a_float_tflite_is_no_source_of_q_dq_nodes(checkpoint: Checkpoint) -> No
         rewrite.layers(export.float_tflite(checkpoint))
 
 
+def test_a_layer_whose_bias_is_all_zeros_is_quantised_like_any_other(
+    checkpoint: Checkpoint, pictures: list[Pixels]
+) -> None:
+    plain = folded(checkpoint)
+    zeroed = plain.arrays | {"classifier.1.bias": np.zeros(len(LABELS), np.float32)}
+    model = quantise.quantised(Checkpoint(**_fields(plain) | {"arrays": zeroed}), pictures, watch)
+    assert len(rewrite.layers(model)) == len(names_of(0.35))
+
+
+def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {name: getattr(checkpoint, name) for name in checkpoint.__struct_fields__}
+
+
 @pytest.mark.parametrize("picture", [np.zeros((SIZE, SIZE, 3), np.uint8), np.full((SIZE, SIZE, 3), 255, np.uint8)])
 def test_pictures_of_one_colour_are_nothing_to_calibrate_on(checkpoint: Checkpoint, picture: Pixels) -> None:
     with pytest.raises(ConfigError, match="none of which shows anything"):
