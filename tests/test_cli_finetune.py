@@ -18,7 +18,8 @@ def test_without_pytorch_the_command_says_what_to_install(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--width", "0.4"), ("--resolution", "100"), ("--unfreeze", "18"), ("--epochs", "0")]
+    "wrong",
+    [("--width", "0.4"), ("--resolution", "100"), ("--unfreeze", "18"), ("--epochs", "0"), ("--time-limit", "nan")],
 )
 def test_what_no_network_has_is_refused_by_name(cli, tmp_path, wrong):
     ran = cli("finetune", tmp_path, "-o", tmp_path / "m.tflite", *wrong)

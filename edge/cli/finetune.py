@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from edge.cli.options import extra_train
 from edge.cli.progress import shown
+from edge.errors import ConfigError
 from edge.types import FITS
 
 WIDTHS = ("0.35", "0.5", "0.75", "1.0", "1.3", "1.4")
@@ -49,6 +51,8 @@ def command(data: Path, out: Path, width: str | None, resolution: str | None, **
     on features that are computed once, then the last blocks with it. Whatever interrupts it, the same command goes on
     from where it was; the same seed gives the same model on the same machine. Needs the extra `train`.
     """
+    if options["time_limit"] is not None and not math.isfinite(options["time_limit"]):
+        raise ConfigError("--time-limit takes a number of minutes; give one, or leave it out")
     with extra_train():
         from edge.mobilenet.begin import Options, Show
         from edge.mobilenet.finetune import RESUME, finetune

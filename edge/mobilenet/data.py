@@ -195,12 +195,12 @@ def without_copies(found: dict[str, list[Picture]], notes: list[str]) -> dict[st
             taken |= {picture.digest for picture in found[side]}
             if copies:
                 notes.append(f"{_count(copies)} of {side} left out, as another side has the same: {_some(copies)}")
-    pairs = {(picture.digest, picture.label) for picture in kept[TRAIN]}
-    times = Counter(digest for digest, _ in pairs)
-    torn = [picture.name for picture in kept[TRAIN] if times[picture.digest] > 1]
-    if torn:
-        notes.append(f"{_count(torn)} left out, as the same lie in two classes: {_some(torn)}")
-        kept[TRAIN] = [picture for picture in kept[TRAIN] if times[picture.digest] == 1]
+    for side, pictures in kept.items():
+        times = Counter(digest for digest, _ in {(picture.digest, picture.label) for picture in pictures})
+        torn = [picture.name for picture in pictures if times[picture.digest] > 1]
+        if torn:
+            notes.append(f"{_count(torn)} left out, as the same lie in two classes: {_some(torn)}")
+            kept[side] = [picture for picture in pictures if times[picture.digest] == 1]
     return kept
 
 

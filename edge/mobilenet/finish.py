@@ -93,8 +93,17 @@ def publish(done: Path, out: Path) -> Result:
     return files._replace(card=read(path_beside(out)))
 
 
+def digest(network: Checkpoint) -> str:
+    """What tells the parameters of one network from those of another."""
+    body = hashlib.sha256()
+    for name in sorted(network.arrays):
+        body.update(name.encode() + np.ascontiguousarray(network.arrays[name]).tobytes())
+    return body.hexdigest()[:16]
+
+
 def _save_int8(work: Work, path: Path, network: Checkpoint, found: Data, options: Options, show: Show) -> None:
-    kept = work.path("int8.tflite")  # the longest step after training, so it is not made twice
+    # The longest step after training, so it is not made twice; of another state of training it would be another's.
+    kept = work.path(f"int8-{digest(network)}.tflite")
     if not kept.is_file():
         order = np.random.default_rng([options.seed, 3]).permutation(len(found.train))[:CALIBRATION]
         seen = [pixels(found.train[place].path, network.size, network.fit) for place in sorted(order)]

@@ -113,6 +113,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: the file is none of PyTorch's, or holds no dictionary.
     """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; give a checkpoint (.pth)")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         return dict(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import platform
 import shlex
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -197,8 +198,8 @@ def picture(comparison: Comparison, path: Path) -> None:
     font = float(np.clip(650 / size, 6.5, 11))
     if size <= NAMED:
         named = [label if len(label) <= 24 else f"{label[:23]}…" for label in labels]
-        axes.set_xticks(range(size), named, rotation=0 if size <= 4 else 90, fontsize=font)
-        axes.set_yticks(range(size), named, fontsize=font)
+        axes.set_xticks(range(size), named, rotation=0 if size <= 4 else 90, fontsize=font, parse_math=False)
+        axes.set_yticks(range(size), named, fontsize=font, parse_math=False)
     axes.set(xlabel="said by the int8 model", ylabel="shown in the picture")
     if size <= WRITTEN:
         for (row, column), count in np.ndenumerate(matrix):
@@ -207,5 +208,7 @@ def picture(comparison: Comparison, path: Path) -> None:
     score = comparison.models[0].score
     axes.set_title(f"{score.top1:.1%} of {score.images} pictures right")
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of scripts that matplotlib's own font lacks; the report has them as text
+        figure.savefig(file, format="png")
     write_whole(path, file.getvalue())

@@ -6,6 +6,7 @@ Each file is written whole or not at all, and holds what the same command would 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import json
@@ -121,6 +122,11 @@ def publish(staged: Path, place: Path, names: list[str]) -> None:
     What a card describes must come after it in ``names``: the old one goes before the new card comes, so that a model
     never stands beside a card that is another's. Raises OSError.
     """
+    for name in names:
+        if (place / name).is_dir():
+            raise IsADirectoryError(
+                errno.EISDIR, "a folder has the name of a file that is to be written", str(place / name)
+            )
     models = [name for name in names if not name.endswith((".toml", ".md", ".png")) and (staged / name).exists()]
     for name in models:
         (place / name).unlink(missing_ok=True)

@@ -227,9 +227,9 @@ def started(options: Options, out: Path, **extra: str) -> subprocess.Popen[str]:
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 100
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not list(path.parent.glob(path.name)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert path.exists()
+    assert list(path.parent.glob(path.name))
 
 
 def test_killed_while_training_and_while_it_exports_and_started_again_it_ends_with_the_same_bytes(
@@ -237,7 +237,7 @@ def test_killed_while_training_and_while_it_exports_and_started_again_it_ends_wi
 ) -> None:
     out = tmp_path / "colours.tflite"
     folder = folder_of(out)
-    for sign in ("tuning.pt", "int8.tflite"):
+    for sign in ("tuning.pt", "int8-*.tflite"):
         process = started(options, out)
         wait_for(folder / sign, process)
         process.kill()
@@ -288,10 +288,10 @@ def test_a_model_never_stands_beside_a_card_that_is_anothers(options: Options, t
         for name in ("m.toml", "m.tflite"):
             (folder / name).write_text(words)
     (place / "m.toml").unlink()
-    (place / "m.toml").mkdir()  # so that the second step fails, as a kill between the two would leave it
+    (place / "m.toml").mkdir()  # so that it cannot land
     with pytest.raises(OSError, match=r"m\.toml"):
         publish(staged, place, ["m.toml", "m.tflite"])
-    assert not (place / "m.tflite").exists() and (staged / "m.tflite").exists()
+    assert (place / "m.tflite").read_text() == "old" and (staged / "m.tflite").exists()
     (place / "m.toml").rmdir()
     publish(staged, place, ["m.toml", "m.tflite"])
     assert (place / "m.toml").read_text() == (place / "m.tflite").read_text() == "new"
@@ -337,3 +337,36 @@ def test_two_at_the_same_result_are_refused(tmp_path: Path) -> None:
 def test_the_command_names_no_folder_of_the_machine() -> None:
     options = Options(data=Path("/home/me/cats dogs"), out=Path("/tmp/x/m.tflite"), seed=3, time_limit=2.5)
     assert report.command(options) == "edge finetune 'cats dogs' -o m.tflite --seed 3 --time-limit 2.5"
+
+
+def test_the_picture_takes_labels_as_they_are_written(tmp_path: Path) -> None:
+    from edge.evaluate import Comparison, Score, Scored
+    from edge.mobilenet import report
+
+    score = Score(top1=0.0, top5=0.0, images=1, ms_per_image=1.0, skipped=0)
+    labels = ("$x_$ apples", "b$\\q$", "猫")
+    scored = Scored(model="m", backend="b", score=score, answers={})
+    report.picture(Comparison(models=[scored], against=[], truths={}, labels=labels), tmp_path / "p.png")
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+def test_a_result_that_cannot_land_leaves_the_old_model(tmp_path: Path) -> None:
+    from edge.mobilenet import work
+
+    staged = tmp_path / "staged"
+    (tmp_path / "o_report.md").mkdir()
+    staged.mkdir()
+    for name in ("o_report.md", "o.toml", "o.tflite"):
+        (staged / name).write_text("new")
+    (tmp_path / "o.tflite").write_text("old")
+    with pytest.raises(IsADirectoryError, match="o_report"):
+        work.publish(staged, tmp_path, ["o_report.md", "o.toml", "o.tflite"])
+    assert (tmp_path / "o.tflite").read_text() == "old"
+
+
+def test_int8_of_another_state_of_training_is_not_taken_for_this_one() -> None:
+    from edge.mobilenet.checkpoint import Checkpoint
+    from edge.mobilenet.finish import digest
+
+    one, other = (Checkpoint(arrays={"a": np.full(3, value)}, labels=()) for value in (1.0, 2.0))
+    assert digest(one) == digest(one) != digest(other)
