@@ -13,7 +13,7 @@ EDGE = Path(edge.__file__).parent
 
 LAYERS = [
     {"types", "errors"},
-    {"files"},
+    {"files", "stderr"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "preprocess", "tasks"},
     {"source", "profile"},

@@ -9,6 +9,7 @@ import pytest
 from edge import models
 from edge.errors import AdapterError, EdgeError, InferenceError, ModelError
 from edge.interpreters import litert
+from edge.stderr import held_back
 
 
 def opened(data, tmp_path, threads=1):
@@ -77,7 +78,7 @@ def test_threads_are_handed_to_the_runtime_and_do_not_change_the_answer(tiny, tm
 def test_what_the_runtime_says_is_held_back_but_for_its_warnings(capfd):
     import os
 
-    with litert._quiet():
+    with held_back(litert._not_information):
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nWARNING: heed this\n")
     captured = capfd.readouterr()
     assert captured.err == "WARNING: heed this\n"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
-from collections.abc import Iterator
-from threading import Lock
 from typing import Annotated, Any
 
 import msgspec
@@ -15,14 +12,12 @@ import numpy as np
 
 from edge.errors import AdapterError, InferenceError, ModelError, one_line
 from edge.models import ModelFile, graph
+from edge.stderr import held_back
 from edge.types import Array, TensorSpec
 
 INSTALL = "install it with `pip install ai-edge-litert` (on 32-bit ARM: `pip install tflite-runtime==2.14.0 'numpy<2'`)"
 
 log = logging.getLogger("edge")
-
-LOADING = Lock()
-"""The process has one stderr: two threads that load models must not take it from each other."""
 
 MOST_THREADS = 4
 """More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
@@ -104,7 +99,7 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
     broken = []
     for backend, runtime in (("litert-cpu", _ai_edge_litert), ("tflite-cpu", _tflite_runtime)):
         try:
-            with _quiet():
+            with held_back(_not_information):
                 interpreter = runtime()(model_content=data, num_threads=threads)
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -152,27 +147,5 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     )
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what the runtime's C++ prints to stderr while it loads, and pass on all but its INFO lines."""
-    with LOADING:
-        yield from _held_back()
-
-
-def _held_back() -> Iterator[None]:
-    try:
-        kept = os.dup(2)
-    except OSError:  # started without a stderr
-        yield
-        return
-    with os.fdopen(os.memfd_create("stderr"), "rb") as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            said.seek(0)
-            for line in said.read().decode("utf-8", "replace").splitlines():
-                if not line.startswith("INFO:"):
-                    print(line, file=sys.stderr)
+def _not_information(line: str) -> bool:
+    return not line.startswith("INFO:")

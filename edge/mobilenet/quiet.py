@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
+
+from edge.stderr import held_back
 
 TALKERS = ("torchao", "torch", "tensorflow", "absl")
 """Loggers that warn of what is no concern here: kernels for other processors, and functions of their own that age."""
@@ -20,21 +20,9 @@ def quiet() -> Iterator[None]:
     for name in TALKERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), _no_stderr():
+        with warnings.catch_warnings(), held_back():
             warnings.simplefilter("ignore")
             yield
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-
-
-@contextlib.contextmanager
-def _no_stderr() -> Iterator[None]:
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
