@@ -95,7 +95,7 @@ class Made(NamedTuple):
 
 
 def check_out(out: Path) -> None:
-    """Raise ConfigError where a model cannot be called so, or a text file beside it would rename its classes."""
+    """Raise ConfigError where a model cannot be called so."""
     if out.suffix != ".tflite" or out.is_dir():
         raise ConfigError(f"-o {printable(out)}: the result is a .tflite file; give a name that ends so")
 
@@ -112,10 +112,15 @@ def start(options: Options, labels: tuple[str, ...]) -> Start:
 
     Raises:
         ModelError: the weights are not a whole MobileNetV2, or not the official file that their name says.
-        ConfigError: they have another width.
+        ConfigError: they have another width, or random numbers are to stay as they are.
     """
     torch.manual_seed(options.seed)
     learnt = options.weights is not None or options.width in (None, 1.0)
+    if not learnt and options.unfreeze not in (None, ALL):
+        raise ConfigError(
+            f"--unfreeze {options.unfreeze}: at width {options.width} all blocks begin with random numbers, so all "
+            "must be trained; leave it out, or give --weights"
+        )
     base = _learnt(options) if learnt else _random(options.width or 1.0, labels)
     size = options.resolution or base.size
     net = MobileNetV2(len(labels), base.width, folded=base.is_folded)

@@ -67,8 +67,8 @@ def stage(work: Work, made: Made, begin: Start, found: Data, options: Options, s
         _save_int8(work, files.model, made.checkpoint, found, options, show)
     checkpoints.write(files.network, made.checkpoint)
     heads = [work.path("head_only.pth")] if made.head_only else []
-    for path, network in zip(heads, [made.head_only], strict=False):
-        checkpoints.write(path, network or made.checkpoint)
+    if made.head_only:
+        checkpoints.write(heads[0], made.head_only)
     with work.timed("scores"):
         models = [files.model, files.network, *heads]
         comparison = scored(models, made.checkpoint, found, show)

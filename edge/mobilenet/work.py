@@ -92,7 +92,7 @@ class Work:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Work]:
-    """The work folder, made if need be. It stays, unless it is left empty but for what this module writes.
+    """The work folder, made if need be.
 
     Raises:
         ConfigError: another process works in it.

@@ -302,6 +302,7 @@ def test_a_model_never_stands_beside_a_card_that_is_anothers(options: Options, t
     [
         ({"out": Path("m.onnx")}, ConfigError, "ends so"),
         ({"width": 0.5}, ConfigError, "are of width 0.35"),
+        ({"width": 0.35, "weights": None, "unfreeze": 0}, ConfigError, "random numbers"),
         ({"data": Path("nowhere")}, ConfigError, "no such folder"),
         ({"weights": Path("nowhere.pth")}, ModelError, "nowhere.pth"),
     ],
