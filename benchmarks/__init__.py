@@ -1,1 +1,1 @@
-"""edge-bench: what the toolkit measures of itself."""
+"""edge-bench: how fast, how steady, how hot and how hungry a model is on this board."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edge.errors import EdgeError as EdgeError
     from edge.errors import FetchError as FetchError
     from edge.errors import InferenceError as InferenceError
+    from edge.errors import MeterError as MeterError
     from edge.errors import ModelError as ModelError
     from edge.pipeline import Pipeline as Pipeline
     from edge.pipeline import open_pipeline as open_pipeline
@@ -43,6 +44,7 @@ PUBLIC = {
     "FetchError": "edge.errors",
     "Frame": "edge.types",
     "InferenceError": "edge.errors",
+    "MeterError": "edge.errors",
     "ModelError": "edge.errors",
     "Pipeline": "edge.pipeline",
     "Result": "edge.types",

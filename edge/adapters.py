@@ -1,8 +1,8 @@
 """Find, check and open an adapter by family and kind: the only dynamic import of the toolkit.
 
-A family is a folder (`cameras`, `interpreters`), a kind is a file in it: the name is the registration. The keyword-only
-parameters of the file's `open` are the options a user may give, with their types; a dotted kind (`acme.npu`) is a
-module from outside.
+A family is a folder (`cameras`, `interpreters`, `power`), a kind is a file in it: the name is the registration. The
+keyword-only parameters of the file's `open` are the options a user may give, with their types; a dotted kind
+(`acme.npu`) is a module from outside.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ import msgspec
 
 from edge.errors import AdapterError, ConfigError, key_and_reason, one_line
 
-FAMILIES = ("cameras", "interpreters")
+FAMILIES = ("cameras", "interpreters", "power")
 
-INJECTED = {"clock", "sleep"}
+CALLED = {"power": "power meters"}
+"""What a family is called in words, where its folder's name will not do."""
+
+INJECTED = {"clock", "sleep", "root", "run"}
 """Parameters of `open` that a test or the loop gives, and no user."""
 
 
@@ -41,16 +44,17 @@ def find(family: str, kind: str) -> ModuleType:
     """The module of an adapter. Raises ConfigError for a kind that does not exist, and names those that do."""
     name = kind if "." in kind else f"edge.{family}.{kind}"
     known = f"known are {', '.join(kinds(family))}, or the dotted name of a module of yours"
+    called = CALLED.get(family, family)
     if not re.fullmatch(r"\w+(\.\w+)*", kind):
-        raise ConfigError(f"{kind!r} names no kind of {family}; {known}")
+        raise ConfigError(f"{kind!r} names no kind of {called}; {known}")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not name.startswith(error.name):
             raise AdapterError(f"{name} needs the module {error.name}; install it") from error
-        raise ConfigError(f"there is no {kind!r} among the {family}; {known}") from error
+        raise ConfigError(f"there is no {kind!r} among the {called}; {known}") from error
     if not callable(getattr(module, "open", None)):
-        raise ConfigError(f"{name} has no function 'open', so it is none of the {family}; {known}")
+        raise ConfigError(f"{name} has no function 'open', so it is none of the {called}; {known}")
     return module
 
 

@@ -22,17 +22,25 @@ log = logging.getLogger("edge")
 class Engine:
     """One model on one device. `prepare` may run in another thread than `answer`.
 
-    outputs: of the interpreter, for the last answer.
+    outputs: of the interpreter, for the last answer. instead_of: why each interpreter that the profile prefers to this
+    one cannot run here.
     """
 
     def __init__(
-        self, interpreter: Interpreter, preprocessor: Preprocessor, task: Classify, model: str, clock: Clock
+        self,
+        interpreter: Interpreter,
+        preprocessor: Preprocessor,
+        task: Classify,
+        model: str,
+        clock: Clock,
+        instead_of: tuple[str, ...] = (),
     ) -> None:
         self.interpreter = interpreter
         self.preprocessor = preprocessor
         self.task = task
         self.model = model
         self.clock = clock
+        self.instead_of = instead_of
         self.outputs: list[Array] = []
 
     def prepare(self, frame: Frame, tensor: Array) -> int:
@@ -82,7 +90,7 @@ def open_engine(
     _check(fit, top_k, threshold)
     if not isinstance(model, ModelFile):
         model = models.load(profile.model if model is None else model, profile.labels if labels is None else labels)
-    interpreter = _first_that_runs(profile, model, threads)
+    interpreter, reasons = _first_that_runs(profile, model, threads)
     said = getattr(interpreter, "model", None)
     file = said if isinstance(said, ModelFile) else model
     card = file.card or Card(name=file.name)
@@ -90,7 +98,7 @@ def open_engine(
     try:
         task = Classify(interpreter.outputs[0], file.labels, top_k, threshold, file.gives_probabilities)
         preprocessor = Preprocessor(interpreter.inputs[0], chosen, card.input)
-        return Engine(interpreter, preprocessor, task, file.name, clock)
+        return Engine(interpreter, preprocessor, task, file.name, clock, reasons)
     except ModelError as error:
         interpreter.close()
         raise ModelError(f"model {file.path}: {error}") from error
@@ -105,7 +113,9 @@ def _check(fit: Fit | None, top_k: int, threshold: float) -> None:
         raise ConfigError(f"threshold is {threshold!r}; give a number from 0 to 1")
 
 
-def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | None) -> Interpreter:
+def _first_that_runs(
+    profile: DeviceProfile, file: ModelFile, threads: int | None
+) -> tuple[Interpreter, tuple[str, ...]]:
     """Only a missing or broken library moves on to the next of the profile's order, and it is said why."""
     reasons: list[str] = []
     for adapter in profile.interpreters:
@@ -118,7 +128,7 @@ def _first_that_runs(profile: DeviceProfile, file: ModelFile, threads: int | Non
             continue
         for reason in reasons:
             log.warning("%s runs instead, because %s", found.backend, reason)
-        return found
+        return found, tuple(reasons)
     raise AdapterError("; ".join(reasons))
 
 

@@ -6,6 +6,7 @@
     |-- AdapterError   ImportError  exit code 1: the library behind an adapter is missing or broken
     |-- CameraError    OSError      exit code 1: a camera is absent, busy, gone or silent
     |-- FetchError     OSError      exit code 1: a model could not be fetched, or not be kept
+    |-- MeterError     OSError      exit code 1: a power meter is absent, not permitted or gone
     `-- InferenceError RuntimeError exit code 1: the interpreter failed on an input
 
 Each one also is the builtin that a Python programmer would catch. A message is one line: what happened, to which
@@ -45,6 +46,10 @@ class CameraError(EdgeError, OSError):
 
 class FetchError(EdgeError, OSError):
     """A model that could not be fetched, is not the one that is pinned, or could not be kept."""
+
+
+class MeterError(EdgeError, OSError):
+    """A power meter that is absent, not permitted, gone, or that gives nonsense."""
 
 
 class InferenceError(EdgeError, RuntimeError):

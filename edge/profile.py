@@ -10,6 +10,9 @@
     [[interpreter]]       # in order of preference; what is not listed is never used
     kind = "litert"
 
+    [power]               # optional, for edge-bench: without it the first meter that gives a reading
+    kind = "hwmon"
+
 What is not said there is found out, or comes from the model's card.
 """
 
@@ -39,6 +42,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fit: Fit | None = None
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
     camera: Annotated[dict[str, Any], msgspec.Meta(min_length=1)] | None = None
+    power: Annotated[dict[str, Any], msgspec.Meta(min_length=1)] | None = None
 
 
 class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,7 @@ class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     interpreters: tuple[Adapter, ...]
     camera: Adapter | None
+    power: Adapter | None
     model: str | None
     labels: str | None
     fit: Fit | None
@@ -91,12 +96,13 @@ def parse(data: bytes, where: str) -> DeviceProfile:
         raise ConfigError(f"profile {where}: {key}: {reason}; a profile takes: {known}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"profile {where}: not TOML: {one_line(error)}; mend that line") from error
-    camera, interpreters = written.camera, enumerate(written.interpreter)
+    camera, power, interpreters = written.camera, written.power, enumerate(written.interpreter)
     return DeviceProfile(
         name=written.name,
         description=written.description,
         interpreters=tuple(_adapter("interpreters", t, f"profile {where}: interpreter[{i}].") for i, t in interpreters),
         camera=None if camera is None else _adapter("cameras", camera, f"profile {where}: camera."),
+        power=None if power is None else _adapter("power", power, f"profile {where}: power."),
         model=written.model,
         labels=written.labels,
         fit=written.fit,

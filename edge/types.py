@@ -1,7 +1,8 @@
 """The values and protocols of the toolkit: read this page and you know its parts.
 
 A `Camera` yields `Frame`s; an `Interpreter` turns a tensor into tensors, each told by its `TensorSpec`; a task turns
-those into an answer; frame, answer and times make a `Result`; a `Sink` takes results.
+those into an answer; frame, answer and times make a `Result`; a `Sink` takes results. A `PowerMeter` tells what all of
+it draws.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ class Interpreter(Protocol):
     outputs: Sequence[TensorSpec]
     backend: str
     """What really runs it, for example "litert-cpu"."""
+    threads: int | None
+    """Of the processor, that it uses; None where that means nothing."""
 
     def infer(self, tensor: Array) -> list[Array]:
         """Run on one input tensor of exactly `inputs[0]`; returns the outputs. Raises InferenceError."""
@@ -136,6 +139,37 @@ class Interpreter(Protocol):
 
     def close(self) -> None:
         """Give memory and device back; calling it again is harmless."""
+        ...
+
+
+class Power(NamedTuple):
+    """One reading of a power meter, which tells one of the two; None is what it does not tell.
+
+    watts: drawn at this moment. joules: counted since the meter was opened.
+    """
+
+    watts: float | None = None
+    joules: float | None = None
+
+
+class PowerMeter(Protocol):
+    """A sensor of what the device, or a part of it, draws."""
+
+    name: str
+    """Which sensor, for example "hwmon ina3221 VDD_IN"."""
+    covers: str
+    """In words, what the reading covers: "the whole module"."""
+    misses: str
+    """In words, what it does not: "what hangs on the 5 V rail, USB devices included"."""
+    interval_s: float
+    """Seconds between two readings that are worth what they cost."""
+
+    def read(self) -> Power:
+        """Raises MeterError where the sensor has gone or gives nonsense."""
+        ...
+
+    def close(self) -> None:
+        """Give the sensor back; calling it again is harmless."""
         ...
 
 

@@ -98,9 +98,9 @@ def command() -> Callable[..., Ran]:
 def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """`edge ...` in this process."""
 
-    def run(*arguments: object, debug: bool = False) -> Ran:
+    def run(*arguments: object, debug: bool = False, **program: object) -> Ran:
         capfd.readouterr()
-        code = run_command([str(argument) for argument in arguments], debug)
+        code = run_command([str(argument) for argument in arguments], debug, **program)
         sys.stdout.flush()
         return Ran(code, *capfd.readouterr())
 

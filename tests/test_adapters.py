@@ -39,6 +39,7 @@ def outside(tmp_path, monkeypatch):
 def test_the_families_hold_the_kinds_that_the_design_names():
     assert {"images", "sample", "scripted", "stream", "v4l2"} <= set(adapters.kinds("cameras"))
     assert {"litert", "scripted"} <= set(adapters.kinds("interpreters"))
+    assert {"hwmon", "pmic", "rapl", "scripted"} <= set(adapters.kinds("power"))
     for family in adapters.FAMILIES:
         assert adapters.kinds(family) == sorted(adapters.kinds(family))
 

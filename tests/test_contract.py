@@ -4,6 +4,7 @@ import inspect
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_type_hints
 
 import cv2
@@ -12,11 +13,15 @@ import pytest
 
 from edge import adapters, models
 from edge.adapters import INJECTED
-from edge.errors import CameraError, ConfigError, EdgeError, InferenceError
-from edge.types import Frame, TensorSpec
+from edge.errors import CameraError, ConfigError, EdgeError, InferenceError, MeterError
+from edge.types import Frame, Power, TensorSpec
+
+sys.path.insert(0, str(Path(__file__).with_name("bench")))
+
+import trees
 
 ALL = [(family, kind) for family in adapters.FAMILIES for kind in adapters.kinds(family)]
-CAMERAS, INTERPRETERS = adapters.kinds("cameras"), adapters.kinds("interpreters")
+CAMERAS, INTERPRETERS, METERS = (adapters.kinds(family) for family in ("cameras", "interpreters", "power"))
 
 HIDE = """
 import sys
@@ -199,6 +204,52 @@ def test_a_closed_interpreter_may_be_closed_again_and_refuses_to_infer(interpret
     spec = interpreter.inputs[0]
     with pytest.raises(InferenceError, match="open it again"):
         interpreter.infer(np.zeros(spec.shape, spec.dtype))
+
+
+BOARDS = {"hwmon": trees.jetson, "pmic": trees.pi5, "rapl": trees.pc, "scripted": trees.pi4}
+"""A made-up board that has a meter of the kind."""
+
+
+@pytest.fixture
+def on_board(tmp_path):
+    """Opens a meter of a kind on a made-up board that has one, or on one that has none."""
+
+    def of(kind, make=None):
+        make = make or BOARDS.get(kind)
+        if make is None:
+            pytest.skip(f"this test knows no board with a meter of the kind {kind}")
+        board = make(tmp_path)
+        given = {"root": board.root, "run": board.run}
+        return adapters.open("power", kind, **{n: v for n, v in given.items() if adapters.takes("power", kind, n)})
+
+    return of
+
+
+@pytest.mark.parametrize("kind", METERS)
+def test_a_meter_tells_watts_or_joules_and_what_they_cover_and_miss(kind, on_board):
+    meter = on_board(kind)
+    for text in (meter.name, meter.covers, meter.misses):
+        assert isinstance(text, str) and text and "\n" not in text
+    assert 0.05 <= meter.interval_s <= 5
+    first, second = meter.read(), meter.read()
+    assert isinstance(first, Power)
+    assert (first.watts is None) != (first.joules is None)
+    assert (second.watts is None) == (first.watts is None)
+    assert first.joules is None or second.joules >= first.joules
+
+
+@pytest.mark.parametrize("kind", METERS)
+def test_a_meter_may_be_closed_twice_and_unused(kind, on_board):
+    meter = on_board(kind)
+    meter.close()
+    meter.close()
+
+
+@pytest.mark.parametrize("kind", sorted(set(METERS) - {"scripted"}))
+def test_a_meter_that_is_not_there_is_a_meter_error_with_advice(kind, on_board):
+    bare = lambda root: trees.machine(root, cores=1, arch="riscv64", kernel="6.6", system="x")  # noqa: E731
+    with pytest.raises(MeterError, match=rf"^{kind}: .*; .+"):
+        on_board(kind, bare)
 
 
 # --- the fake interpreter

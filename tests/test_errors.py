@@ -9,6 +9,7 @@ CHILDREN = [
     (errors.AdapterError, ImportError, 1),
     (errors.CameraError, OSError, 1),
     (errors.FetchError, OSError, 1),
+    (errors.MeterError, OSError, 1),
     (errors.InferenceError, RuntimeError, 1),
 ]
 

@@ -24,6 +24,10 @@ kind = "v4l2"
 device = "/dev/video3"
 width = 1280
 
+[power]
+kind = "hwmon"
+rail = "VIN_SYS_5V0"
+
 [[interpreter]]
 kind = "litert"
 threads = 1
@@ -47,6 +51,7 @@ def test_a_profile_says_all_that_a_device_is_made_of():
         description="all that can be said",
         interpreters=(Adapter("litert", {"threads": 1}), Adapter("scripted", {"script": ["class 1"]})),
         camera=Adapter("v4l2", {"device": "/dev/video3", "width": 1280}),
+        power=Adapter("hwmon", {"rail": "VIN_SYS_5V0"}),
         model="m.tflite",
         labels="l.txt",
         fit="letterbox",
@@ -56,7 +61,8 @@ def test_a_profile_says_all_that_a_device_is_made_of():
 
 def test_what_a_profile_does_not_say_is_unknown():
     loaded = parse(LEAST)
-    assert (loaded.camera, loaded.model, loaded.labels, loaded.fit, loaded.threads) == (None,) * 5
+    said = (loaded.camera, loaded.power, loaded.model, loaded.labels, loaded.fit, loaded.threads)
+    assert said == (None,) * 6
     assert loaded.interpreters == (Adapter("litert", {}),)
 
 
@@ -76,7 +82,8 @@ def test_the_default_profile_runs_on_any_processor():
 def test_no_shipped_profile_uses_a_fake():
     for name in profile.shipped():
         loaded = profile.load(name)
-        assert "scripted" not in {a.kind for a in loaded.interpreters} | {loaded.camera.kind if loaded.camera else ""}
+        chosen = [*loaded.interpreters, loaded.camera, loaded.power]
+        assert "scripted" not in {adapter.kind for adapter in chosen if adapter}
 
 
 def test_a_profile_is_loaded_by_path(tmp_path):
@@ -107,6 +114,8 @@ def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_named(name):
         (("threads = 1\n", "threads = 1.5\n"), ["interpreter[0].threads: Expected `int", "got `float`"]),
         (('["class 1"]', '[1]'), ["interpreter[1].script[0]: Expected `str`, got `int`"]),
         (('kind = "v4l2"', 'kind = "kinect"'), ["camera.kind: there is no 'kinect' among the cameras; known are"]),
+        (('rail = ', 'rial = '), ["power.rial: unknown key", "hwmon takes: rail"]),
+        (('kind = "hwmon"', 'kind = "shelly"'), ["power.kind: there is no 'shelly' among the power meters"]),
         (('kind = "v4l2"', "kind = 4"), ["camera.kind: a name is needed, one of: images, sample"]),
         (
             ('kind = "litert"', 'knid = "litert"'),
@@ -134,6 +143,7 @@ def test_a_wrong_key_is_named_by_its_path(change, words):
         ('name = "x"\ninterpreter = ["litert"]\n', r"interpreter\[0\]: Expected `object`, got `str`"),
         (LEAST.replace("[[", "[").replace("]]", "]"), "interpreter: Expected `array`, got `object`"),
         ("camera = {}\n" + LEAST, "camera: Expected `object` of length >= 1"),
+        ("power = {}\n" + LEAST, "power: Expected `object` of length >= 1"),
         ("name = \n", "not TOML: Invalid value"),
         ("a" * 200, "not TOML"),
         ('name = "x"\nname = "y"\n', "not TOML"),
@@ -149,7 +159,8 @@ def test_a_profile_that_is_no_text_is_refused():
         profile.parse(b"\xff\xfe\x00name", "x")
 
 
-KEYS = st.sampled_from(["name", "interpreter", "camera", "kind", "model", "fit", "threads", "script", "device", "x"])
+WORDS = ["name", "interpreter", "camera", "power", "kind", "model", "fit", "threads", "script", "device", "x"]
+KEYS = st.sampled_from(WORDS)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=6) | st.dates(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -28,26 +29,34 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group whose commands are modules of this package."""
+    """A group whose commands are modules of a package. known: what each does, by its name."""
+
+    def __init__(self, *arguments: Any, package: str, known: dict[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._package = package
+        self._known = known
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, sorted."""
-        return sorted(COMMANDS)
+        return sorted(self._known)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._known:
             return None
-        command: click.Command = import_module(f"edge.cli.{cmd_name}").command
+        command: click.Command = import_module(f"{self._package}.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+            formatter.write_dl(sorted(self._known.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.command(cls=Commands, package=__name__, known=COMMANDS, context_settings=HELP)
 @click.version_option(edge.__version__, message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere.")
 def cli(debug: bool) -> None:
@@ -55,45 +64,51 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line: one line on stderr and an exit code for whatever goes wrong."""
+    """Run `edge`."""
+    begin(cli, "edge", sys.argv[1:])
+
+
+def begin(command: click.Command, name: str, given: list[str]) -> None:
+    """Run a command line: one line on stderr and an exit code for whatever goes wrong."""
     gc.disable()  # until `loaded`: loading makes no garbage, and looking for some takes a tenth of the start
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
+    arguments = [argument for argument in given if argument != "--debug"]
+    debug = len(arguments) < len(given)
     # FFmpeg and OpenCV would put lines of their own beside our one; set before OpenCV is loaded.
     if not debug:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    logging.basicConfig(format="edge: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    logging.basicConfig(format=f"{name}: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a label that the terminal cannot show must not end a run
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _leave(execute(arguments, debug))
+    _leave(execute(arguments, debug, command, name))
 
 
-def execute(arguments: list[str], debug: bool) -> int:
+def execute(arguments: list[str], debug: bool, command: click.Command = cli, name: str = "edge") -> int:
     """Run one command; returns its exit code."""
+    say = partial(_say, name, debug)
     try:
-        code: Any = cli.main(arguments, prog_name="edge", standalone_mode=False)
+        code: Any = command.main(arguments, prog_name=name, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except (BrokenPipeError, SystemExit):  # click turns the one into the other, and raises no other SystemExit here
         return _quietly()
     except (KeyboardInterrupt, click.Abort):
-        return _say("stopped", 130, debug)
+        return say("stopped", 130)
     except click.ClickException as error:
         if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
             click.echo(error.format_message())
             return 0
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edge"
-        return _say(f"{one_line(error.format_message())} See `{where} --help`.", error.exit_code, debug)
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else name
+        return say(f"{one_line(error.format_message())} See `{where} --help`.", error.exit_code)
     except EdgeError as error:
-        return _say(one_line(error), error.exit_code, debug)
+        return say(one_line(error), error.exit_code)
     except ImportError as error:
-        return _say(f"{one_line(error)}; the environment is broken: `pip check` tells what does not fit", 1, debug)
+        return say(f"{one_line(error)}; the environment is broken: `pip check` tells what does not fit", 1)
     except OSError as error:
-        return _say(f"{one_line(error)}; check the disk, and the file or device that is named", 1, debug)
+        return say(f"{one_line(error)}; check the disk, and the file or device that is named", 1)
     except Exception as error:  # noqa: BLE001 - the last line of defence of a command line
-        return _say(f"{type(error).__name__}: {one_line(error)}; a fault of edge: see more with --debug", 1, debug)
+        return say(f"{type(error).__name__}: {one_line(error)}; a fault of edge: see more with --debug", 1)
 
 
 def loaded() -> None:
@@ -110,13 +125,13 @@ def _leave(code: int) -> None:
     sys.exit(code)
 
 
-def _say(message: str, code: int, debug: bool) -> int:
+def _say(name: str, debug: bool, message: str, code: int) -> int:
     if debug:
         import traceback
 
         traceback.print_exc()
     if sys.stderr is not None:  # else print would take stdout, which belongs to the results
-        print(f"edge: {message}", file=sys.stderr)
+        print(f"{name}: {message}", file=sys.stderr)
     return code
 
 

@@ -29,8 +29,9 @@ MOST_SAID = 300
 class LiteRT:
     """One loaded model. Not for use by several threads at once."""
 
-    def __init__(self, interpreter: Any, backend: str, name: str) -> None:
+    def __init__(self, interpreter: Any, backend: str, threads: int, name: str) -> None:
         self.backend = backend
+        self.threads = threads
         self._name = name
         self._interpreter = interpreter
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -110,7 +111,7 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
             continue
         for reason in broken:
             log.warning("%s runs instead, because %s", backend, reason)
-        return LiteRT(interpreter, backend, name)
+        return LiteRT(interpreter, backend, threads, name)
     raise AdapterError(f"no LiteRT runtime works here ({'; '.join(broken)}); {INSTALL}")
 
 

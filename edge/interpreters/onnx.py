@@ -33,9 +33,10 @@ TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)":
 class Onnx:
     """One loaded model. Not for use by several threads at once."""
 
-    def __init__(self, session: Any, backend: str, data: bytes, name: str) -> None:
+    def __init__(self, session: Any, backend: str, threads: int, data: bytes, name: str) -> None:
         """Raise ModelError where the model does not take one picture; `name` begins the messages of errors."""
         self.backend = backend
+        self.threads = threads
         self._name = name
         self._session = session
         ins = session.get_inputs()
@@ -116,7 +117,7 @@ def construct(data: bytes, threads: int, name: str) -> Onnx:
     except Exception as error:
         advice = "it is damaged, or made for another runtime: fetch or export it again"
         raise ModelError(f"{name}ONNX Runtime cannot load it: {one_line(error, MOST_SAID)}; {advice}") from error
-    return Onnx(session, backend, data, name)
+    return Onnx(session, backend, threads, data, name)
 
 
 def _spec(given: Any, data: bytes, name: str) -> TensorSpec:

@@ -25,6 +25,7 @@ class Scripted:
     """Plays a checked script, and keeps count of what it was asked."""
 
     backend = "scripted"
+    threads = None
 
     def __init__(self, script: list[str], classes: int, size: int, labels: int, sleep: Callable[[float], None]) -> None:
         self.inputs = [TensorSpec(name="picture", shape=(1, size, size, 3), dtype=np.dtype(np.uint8))]

@@ -28,6 +28,7 @@ class Torch:
     """
 
     backend = "torch-cpu"
+    threads: int | None = None
 
     def __init__(self, model: ModelFile, checkpoint: Checkpoint) -> None:
         """Raise ModelError where the parameters are no MobileNetV2's."""
@@ -71,7 +72,9 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
 
     if threads:
         torch.set_num_threads(threads)
-    return Torch(model, read_checkpoint(model.path))
+    made = Torch(model, read_checkpoint(model.path))
+    made.threads = torch.get_num_threads()
+    return made
 
 
 def _completed(model: ModelFile, checkpoint: Checkpoint) -> ModelFile:

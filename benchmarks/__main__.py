@@ -1,0 +1,5 @@
+"""`python -m edge.benchmarks`, the same as `edge-bench`."""
+
+from .cli import main
+
+main()

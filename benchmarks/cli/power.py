@@ -1,0 +1,64 @@
+"""`edge-bench power`: what an outside meter logged, added to a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.errors import MeterError
+from edge.files import printable
+
+from .. import energy
+from ..record import PowerUse, Record, Result, read, save
+
+
+@click.command("power")
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--csv", "log", required=True, type=click.Path(path_type=Path), help="What the meter wrote.")
+@click.option("--offset", default=0.0, show_default=True, help="Seconds to add to the times of the log.")
+@click.option("--output", type=click.Path(path_type=Path), help="The record with watts.  [default: the same file]")
+def command(record: Path, log: Path, offset: float, output: Path | None) -> None:
+    """Add what an outside meter logged to each result of RECORD, in place of what a meter of the board told.
+
+    The log is a CSV with headings: a time (Unix seconds or milliseconds, or ISO 8601; without a zone it is of this
+    machine's) and watts, or volts and amps. Its times are matched by the wall clock. The record stays as it is where
+    the log does not cover one of its results.
+    """
+    known = read(record)
+    found = msgspec.structs.replace(known, results=[_with(result, log, offset) for result in known.results])
+    save(found, output or record)
+    for line in lines(found):
+        click.echo(line)
+    click.echo(f"written: {printable(output or record)}")
+
+
+def _with(result: Result, log: Path, offset: float) -> Result:
+    if not result.latency_ms.samples:
+        return result
+    try:
+        use = energy.from_csv(log, result.idle, energy.window_of(result), len(result.latency_ms.samples), offset)
+    except MeterError as error:
+        raise MeterError(f"{_named(result)}: {error}") from error
+    return msgspec.structs.replace(result, power=use, power_not_measured=None)
+
+
+def lines(record: Record) -> list[str]:
+    """One line a result: what it drew."""
+    return [f"{_named(result)}: {_words(result.power)}" for result in record.results if result.power]
+
+
+def _named(result: Result) -> str:
+    threads = f", {result.threads} threads" if result.threads else ""
+    return f"{result.scenario}, {result.model}{threads}"
+
+
+def _words(use: PowerUse) -> str:
+    figures = (
+        (use.watts, 1, "W"),
+        (use.idle_watts, 1, "W idle"),
+        (use.joules_per_inference, 1e3, "mJ an inference"),
+        (use.joules_per_inference_net, 1e3, "mJ of it beyond idling"),
+    )
+    return ", ".join(f"{value * scale:.3g} {unit}" for value, scale, unit in figures if value is not None)

@@ -1,0 +1,28 @@
+"""What a fresh process does for the scenario `cold`; it imports nothing before it is asked to."""
+
+from __future__ import annotations
+
+import time
+
+
+def answer(begun_ns: int, model: str, profile: str, threads: int | None) -> str:
+    """Load a model and answer one grey picture of 640 x 480.
+
+    Returns JSON: [[ns of `time.monotonic_ns` when it began, had imported, had loaded, had answered], backend].
+    """
+    import numpy as np
+
+    from edge import profile as profiles
+    from edge.engine import open_engine
+    from edge.preprocess import frame_of
+
+    imported = time.monotonic_ns()
+    engine = open_engine(profiles.load(profile), model=model, threads=threads)
+    loaded = time.monotonic_ns()
+    frame = frame_of(np.full((480, 640, 3), 128, np.uint8), loaded)
+    tensor = engine.preprocessor.new_tensor()
+    engine.answer(frame, tensor, engine.prepare(frame, tensor))
+    answered = time.monotonic_ns()
+    import json
+
+    return json.dumps([[begun_ns, imported, loaded, answered], engine.interpreter.backend])

@@ -1,0 +1,1 @@
+"""Records as something to read: a page, a table, a terminal."""

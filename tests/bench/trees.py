@@ -1,0 +1,211 @@
+"""Boards that are not here: trees of /proc, /sys and /etc below a folder, and a `vcgencmd` that answers from them.
+
+Each function makes one and returns it; `put` changes a file afterwards, `say` what `vcgencmd` answers.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+PMIC = """\
+ 3V7_WL_SW_A current(0)=0.00000000A
+   3V3_SYS_A current(1)=0.06245952A
+   1V8_SYS_A current(2)=0.16102850A
+  DDR_VDD2_A current(3)=0.00780744A
+  DDR_VDDQ_A current(4)=0.00000000A
+   1V1_SYS_A current(5)=0.17566740A
+    0V8_SW_A current(6)=0.32791250A
+  VDD_CORE_A current(7)={core:.8f}A
+   3V3_DAC_A current(17)=0.00036630A
+   3V3_ADC_A current(18)=0.00042735A
+   0V8_AON_A current(16)=0.00579975A
+      HDMI_A current(22)=0.01367520A
+ 3V7_WL_SW_V volt(8)=3.79999600V
+   3V3_SYS_V volt(9)=3.30632200V
+   1V8_SYS_V volt(10)=1.79828900V
+  DDR_VDD2_V volt(11)=1.10292900V
+  DDR_VDDQ_V volt(12)=0.60476130V
+   1V1_SYS_V volt(13)=1.10439400V
+    0V8_SW_V volt(14)=0.80256330V
+  VDD_CORE_V volt(15)=0.89745940V
+   3V3_DAC_V volt(20)=3.30494200V
+   3V3_ADC_V volt(21)=3.30219400V
+   0V8_AON_V volt(19)=0.79736190V
+      HDMI_V volt(23)=5.07056000V
+     EXT5V_V volt(24)=5.06788000V
+      BATT_V volt(25)=3.01110800V
+"""
+"""What a Raspberry Pi 5 prints: the numbers in brackets of a rail's volts and amps are not the same."""
+
+PMIC_OTHERS_W = 1.038461892632575
+"""Watts of all rails of `PMIC` but the core's: sums of volts x amps, made apart from the toolkit."""
+
+PMIC_CORE_V = 0.8974594
+
+BOOKWORM = "Debian GNU/Linux 12 (bookworm)"
+
+
+class Board(NamedTuple):
+    """A made-up machine: where its files are, and what runs its `vcgencmd`."""
+
+    root: Path
+
+    def run(self, command):
+        """Answer as `vcgencmd` would; None on a board that has none."""
+        name, *rest = command
+        answer = self.root / "vcgencmd" / "_".join(rest)
+        return answer.read_text() if name == "vcgencmd" and answer.is_file() else None
+
+    def put(self, path, text):
+        """Write a file below the root."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+
+    def say(self, command, answer):
+        """What `vcgencmd` answers from now on, for example to "get_throttled"."""
+        self.put(f"vcgencmd/{command.replace(' ', '_')}", answer)
+
+
+def machine(root, *, cores, arch, kernel, system):
+    """What every Linux has."""
+    board = Board(Path(root))
+    board.put("proc/sys/kernel/osrelease", kernel)
+    board.put("proc/sys/kernel/arch", arch)
+    board.put("etc/os-release", f'NAME="x"\nPRETTY_NAME="{system}"')
+    board.put("proc/meminfo", "MemTotal:        3884360 kB\nMemFree:         1220000 kB")
+    board.put("proc/loadavg", "0.52 0.40 0.33 1/210 4242")
+    board.put("proc/stat", "cpu  1000 20 300 90000 50 0 30 40 0 0\ncpu0 500 10 150 45000 25 0 15 20 0 0\nctxt 12")
+    board.put("proc/vmstat", "nr_free_pages 1\npswpin 10\npswpout 20\npgfault 1")
+    board.put("proc/self/stat", "4242 (py thon) S 1 1 1 0 -1 0 0 0 0 0 200 100 30 20 20 0 4 0 1 1 1")
+    allowed = f"0-{cores - 1}" if cores > 1 else "0"
+    board.put(
+        "proc/self/status", f"Name:\tpython\nVmHWM:\t  131072 kB\nVmRSS:\t  102400 kB\nCpus_allowed_list:\t{allowed}"
+    )
+    board.put("proc/self/clear_refs", "")
+    board.put("sys/devices/system/cpu/online", allowed)
+    return board
+
+
+def cpufreq(board, cores, *, governor, mhz, most):
+    """The clocks of all cores."""
+    for core in range(cores):
+        place = f"sys/devices/system/cpu/cpu{core}/cpufreq"
+        board.put(f"{place}/scaling_governor", governor)
+        board.put(f"{place}/scaling_cur_freq", int(mhz * 1000))
+        board.put(f"{place}/scaling_max_freq", int(most * 1000))
+
+
+def tree(board, model, core, compatible):
+    """A device tree; its strings end in a NUL, as the real ones do."""
+    board.put("proc/device-tree/model", "")
+    (board.root / "proc/device-tree/model").write_bytes(model.encode() + b"\0")
+    (board.root / "proc/device-tree/compatible").write_bytes(compatible.encode() + b"\0")
+    board.put("proc/device-tree/cpus/cpu@0/compatible", "")
+    (board.root / "proc/device-tree/cpus/cpu@0/compatible").write_bytes(core.encode() + b"\0")
+
+
+def pi4(root, *, throttled=0x0, mhz=1800, temperature=48.7, governor="ondemand", measured=None):
+    """A Raspberry Pi 4, which cannot measure what it draws. throttled: as get_throttled tells, 0x50005 for example.
+
+    mhz: what Linux asked for; measured: the clock that the firmware gives, in MHz.
+    """
+    board = machine(root, cores=4, arch="aarch64", kernel="6.6.31+rpt-rpi-v8", system=BOOKWORM)
+    tree(board, "Raspberry Pi 4 Model B Rev 1.4", "arm,cortex-a72", "raspberrypi,4-model-b\0brcm,bcm2711")
+    cpufreq(board, 4, governor=governor, mhz=mhz, most=1800)
+    zone(board, 0, "cpu-thermal", temperature)
+    board.put("sys/class/hwmon/hwmon1/name", "rpi_volt")
+    board.put("sys/class/hwmon/hwmon1/in0_lcrit_alarm", throttled & 1)
+    board.say("get_throttled", f"throttled={throttled:#x}")
+    board.say("measure_clock arm", f"frequency(48)={int((measured or mhz) * 1e6)}")
+    board.say("pmic_read_adc", 'error=1 error_msg="Command not registered"')
+    return board
+
+
+def pi5(root, *, throttled=0x0, core_amps=2.0, temperature=52.3, governor="ondemand"):
+    """A Raspberry Pi 5, whose power chip tells. It draws `PMIC_OTHERS_W` and core_amps x `PMIC_CORE_V` watts."""
+    board = machine(root, cores=4, arch="aarch64", kernel="6.6.62+rpt-rpi-2712", system=BOOKWORM)
+    tree(board, "Raspberry Pi 5 Model B Rev 1.0", "arm,cortex-a76", "raspberrypi,5-model-b\0brcm,bcm2712")
+    cpufreq(board, 4, governor=governor, mhz=2400, most=2400)
+    zone(board, 0, "cpu-thermal", temperature)
+    board.say("get_throttled", f"throttled={throttled:#x}")
+    board.say("measure_clock arm", "frequency(0)=2400033792")
+    board.say("pmic_read_adc", PMIC.format(core=core_amps))
+    return board
+
+
+def zone(board, number, kind, degrees):
+    """A thermal zone, in degrees Celsius."""
+    board.put(f"sys/class/thermal/thermal_zone{number}/type", kind)
+    board.put(f"sys/class/thermal/thermal_zone{number}/temp", round(degrees * 1000))
+
+
+def rail(board, number, channel, label, millivolts, milliamps):
+    """One channel of the INA3221 at hwmon`number`."""
+    place = f"sys/class/hwmon/hwmon{number}"
+    board.put(f"{place}/name", "ina3221")
+    board.put(f"{place}/in{channel}_label", label)
+    board.put(f"{place}/in{channel}_input", millivolts)
+    board.put(f"{place}/curr{channel}_input", milliamps)
+
+
+def jetson(root, *, milliamps=1000, events=0, temperature=55.2, total="VDD_IN"):
+    """A Jetson Orin Nano with three rails: VDD_IN at 5000 mV is the total, and the other two are parts of it.
+
+    total: None for a board as the AGX Orin, which measures parts alone.
+    """
+    board = machine(root, cores=6, arch="aarch64", kernel="5.15.148-tegra", system="Ubuntu 22.04.5 LTS")
+    tree(
+        board,
+        "NVIDIA Jetson Orin Nano Developer Kit",
+        "arm,cortex-a78",
+        "nvidia,p3768-0000+p3767-0005\0nvidia,tegra234",
+    )
+    cpufreq(board, 6, governor="schedutil", mhz=1510.4, most=1510.4)
+    zone(board, 0, "cpu-thermal", temperature)
+    zone(board, 8, "tj-thermal", temperature + 1)
+    board.put("sys/class/thermal/thermal_zone2/type", "cv0-thermal")  # reading it fails while the unit is off
+    rail(board, 1, 1, total or "VIN_SYS_5V0", 5000, milliamps)
+    rail(board, 1, 2, "VDD_CPU_GPU_CV", 5000, milliamps // 4)
+    rail(board, 1, 3, "VDD_SOC", 5000, milliamps // 5)
+    board.put("sys/class/hwmon/hwmon1/in7_label", "sum of shunt voltages")
+    board.put("sys/class/hwmon/hwmon1/in7_input", 1200)
+    board.put("sys/class/hwmon/hwmon3/name", "soctherm_oc")
+    for number in (1, 2, 3):
+        board.put(f"sys/class/hwmon/hwmon3/oc{number}_event_cnt", events if number == 3 else 0)
+        board.put(f"sys/class/hwmon/hwmon3/oc{number}_throt_en", 1)
+    return board
+
+
+def pc(root, *, rapl=True, readable=True, throttles=0, temperature=44.0, governor="performance", microjoules=5_000_000):
+    """A PC with four cores and one package. readable: whether this user may read RAPL (root reads what nobody may)."""
+    board = machine(root, cores=4, arch="x86_64", kernel="6.1.0-28-amd64", system=BOOKWORM)
+    name = "Intel(R) Core(TM) i5-8500 CPU @ 3.00GHz"
+    board.put(
+        "proc/cpuinfo", "".join(f"processor\t: {n}\nmodel name\t: {name}\ncpu MHz\t\t: 3000.000\n" for n in range(4))
+    )
+    board.put("sys/class/dmi/id/sys_vendor", "Acme")
+    board.put("sys/class/dmi/id/product_name", "Workstation 3")
+    cpufreq(board, 4, governor=governor, mhz=3900, most=4100)
+    board.put("sys/class/hwmon/hwmon0/name", "coretemp")
+    board.put("sys/class/hwmon/hwmon0/temp1_input", round(temperature * 1000))
+    for core in range(4):
+        place = f"sys/devices/system/cpu/cpu{core}"
+        board.put(f"{place}/topology/physical_package_id", 0)
+        board.put(f"{place}/topology/core_id", core)
+        board.put(f"{place}/thermal_throttle/core_throttle_count", 0)
+        board.put(f"{place}/thermal_throttle/package_throttle_count", throttles)
+    if rapl:
+        domain(board, "intel-rapl:0", "package-0", microjoules, readable)
+        domain(board, "intel-rapl:0:0", "core", microjoules // 2, readable)
+        domain(board, "intel-rapl-mmio:0", "package-0", microjoules, readable)
+    return board
+
+
+def domain(board, name, called, microjoules, readable=True):
+    """One domain of RAPL, whose counter begins anew after 262,143,328,850 microjoules."""
+    place = f"sys/class/powercap/{name}"
+    board.put(f"{place}/name", called)
+    board.put(f"{place}/max_energy_range_uj", 262143328850)
+    board.put(f"{place}/energy_uj", microjoules)
+    if not readable:
+        (board.root / place / "energy_uj").chmod(0)
