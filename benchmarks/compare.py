@@ -14,16 +14,13 @@ import msgspec
 
 from edge.host import Facts
 
-from .conditions import crowded
 from .ratio import Finding, Ratio, Series, at_equal_speed, pace, plain, rates, times
 from .record import Record, Result, Summary
 
+HALF_GIB = 1 << 29
+
 COUNTED = ("offline", "camera", "streams")
 """Scenarios whose answers a second are more than the reciprocal of a latency."""
-
-
-CROWDED = "other programs were busy, which a yardstick does not show: nothing is said at equal speed"
-"""They interrupt a model in the middle, and a piece of work that takes a tenth of its time ten times less often."""
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +147,6 @@ def title(result: Result) -> str:
 
 def _pair(one: Result, two: Result, hosts: tuple[Facts, Facts]) -> Pair:
     equal = host_of(hosts[0]) == host_of(hosts[1]) and _one_yardstick(one, two)
-    interrupted = equal and (crowded(one, hosts[0]) or crowded(two, hosts[1]))
     return Pair(
         base=title(one),
         other=title(two),
@@ -158,10 +154,10 @@ def _pair(one: Result, two: Result, hosts: tuple[Facts, Facts]) -> Pair:
         model=one.model,
         backend=one.backend,
         threads=one.threads,
-        care=[*_unlike(one, two), *_doubts("A", one), *_doubts("B", two), *([CROWDED] if interrupted else [])],
+        care=[*_unlike(one, two), *_doubts("A", one), *_doubts("B", two)],
         sound="invalid" not in (one.verdict, two.verdict),
         machine=_machine(one, two) if equal else None,
-        measures=list(_measures(one, two, equal and not interrupted)),
+        measures=list(_measures(one, two, equal)),
     )
 
 
@@ -235,7 +231,8 @@ def slowdowns(comparisons: Iterable[Comparison], limit: float) -> Iterator[tuple
 
 def host_of(facts: Facts) -> tuple[object, ...]:
     """What makes two machines the same one, as far as speed goes."""
-    return facts.board, facts.cpu, facts.machine, facts.cores, facts.memory_bytes
+    memory = None if facts.memory_bytes is None else round(facts.memory_bytes / HALF_GIB)  # kernels keep some of it
+    return facts.board, facts.cpu, facts.machine, facts.cores, memory
 
 
 def _differences(one: Record, two: Record) -> Iterator[str]:

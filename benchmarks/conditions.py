@@ -10,12 +10,11 @@ import numpy as np
 from edge.host import Facts, Family, State
 
 from .record import Caution, Moment, Result, Verdict
-from .stats import LEAST_BLOCKS, Blocks, at_rank, each_block, midmean, which_block
 from .watch import other_load
 
 CLOCK = 0.9
-"""Share of its clock below which a processor is slow for another reason than the model: steps of clocks are of 5 to 8 %
-and a mean over cores wavers."""
+"""Share of its clock below which a processor is slow for another reason than the model: steps of clocks are of 5 to
+8 %."""
 
 ONE_CLOCK: tuple[Family, ...] = ("raspberry-pi", "jetson")
 """Families whose cores keep the highest clock they are allowed. On a PC that is for one core alone, and for moments."""
@@ -25,22 +24,27 @@ HOT_C: dict[Family, float] = {"raspberry-pi": 80.0, "jetson": 90.0, "pc": 95.0, 
 management and thermal control"), Jetson modules from about 95, PCs from 95 to 105."""
 
 BUSY = 0.1
-"""Share of all cores that other programs may keep busy. A system with nothing to do takes 1 to 3 %."""
-
-CROWDED = 0.9
-"""Share of all cores that this program's threads and others may take together before they interrupt each other."""
+"""Share of the cores we may use that other programs may keep busy. A system with nothing to do takes 1 to 3 %."""
 
 STOLEN = 0.01
-"""Share of the time of all cores that a hypervisor may take."""
+"""Share of the time of these cores that a hypervisor may take."""
+
+LEAST_S = 0.5
+TICKS_S = 0.02
+"""The kernel counts in ticks of 10 ms: a shorter window tells no load, nor two ticks of each core stolen time."""
 
 SWAPPED = 1 << 20
 """Bytes to and from swap: below are a few pages that some other program wanted back."""
 
 UNSTEADY = 0.05
-"""How far apart the yardstick's blocks may be, between tenths, as a share of their median; 0.2 to 1 % at rest."""
+"""By which share the yardstick, which is always the same inference, may take longer in one part of a run than in
+another, by the medians of the slowest and the fastest part."""
 
-LEAST_CALLS = 4 * LEAST_BLOCKS
-"""Of the yardstick, below which its blocks tell no steadiness."""
+PARTS = 8
+CALLS = 8
+LEAST_CALLS = 3 * CALLS
+"""A run has up to so many parts, each of so many calls at least, for a median of fewer is often that of a disturbed
+one. Of fewer calls nothing is said; a board on which one takes 50 ms is timed once a second."""
 
 COOLING = ("throttled", "soft temperature limit", "slowed to cool", "frequency capped")
 
@@ -48,7 +52,8 @@ PERFORMANCE = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/
 
 FASTEST: dict[Family, str] = {
     "raspberry-pi": f"`{PERFORMANCE}`",
-    "jetson": "`sudo nvpmodel -m 0 && sudo jetson_clocks`",
+    "jetson": "choose the mode with the highest clocks (`sudo nvpmodel -p --verbose` lists them, "
+    "`sudo nvpmodel -m N` sets one), then `sudo jetson_clocks`",
     "pc": "`sudo cpupower frequency-set -g performance`",
     "other": f"`{PERFORMANCE}`",
 }
@@ -121,11 +126,17 @@ def _swap(result: Result, _facts: Facts) -> Iterator[Caution]:
 
 
 def _governor(result: Result, facts: Facts) -> Iterator[Caution]:
-    seen = (*(result.host_before.governors or ()), *(result.host_after.governors or ()))
+    ends = (result.host_before, result.host_after)
+    seen = [name for state in ends if not _held(state) for name in state.governors or ()]
     others = [name for name in dict.fromkeys(seen) if name != "performance"]
     if others:
         text = f"the governor is {', '.join(others)}, so that clocks follow the load"
         yield caution("governor", "suspect", text, f"{FASTEST[facts.family]}, and measure again")
+
+
+def _held(state: State) -> bool:
+    """Whether each core may have one clock alone, whatever its governor: `jetson_clocks`, or a Pi's force_turbo."""
+    return state.least_mhz is not None and state.least_mhz == state.most_mhz
 
 
 def _clock(result: Result, facts: Facts) -> Iterator[Caution]:
@@ -133,11 +144,11 @@ def _clock(result: Result, facts: Facts) -> Iterator[Caution]:
     if not clocks:
         return
     most = result.host_before.most_mhz
-    now, allowed = median(clocks), fmean(most) if most and facts.family in ONE_CLOCK else 0.0
+    now, allowed = median(clocks), max(most) if most and facts.family in ONE_CLOCK else 0.0
     half = len(clocks) // 2
     was, became = (median(clocks[:half]), median(clocks[half:])) if half else (now, now)
     if now < CLOCK * allowed:
-        text = f"the clock was {now:.0f} MHz, where {allowed:.0f} MHz is allowed"
+        text = f"the clock of the fastest core was {now:.0f} MHz, where {allowed:.0f} MHz is allowed"
         yield caution("clock low", "suspect", text, f"{FASTEST[facts.family]}; if that is so already, {_cool(facts)}")
     elif became < CLOCK * was:
         text = f"the clock fell from {was:.0f} to {became:.0f} MHz during the run"
@@ -157,21 +168,22 @@ def _heat(result: Result, facts: Facts) -> Iterator[Caution]:
         yield caution("hot", "suspect", text, _cool(facts))
 
 
+def _seconds(result: Result) -> float:
+    """Between the two readings that frame the run."""
+    return (result.host_after.at_ns - result.host_before.at_ns) / 1e9
+
+
 def load_of_others(result: Result) -> float:
-    """Cores that other programs kept busy, on average; 0 where that is not told."""
+    """Cores that other programs kept busy, on average; 0 where that is not told, or the run was too short to tell."""
+    if _seconds(result) < LEAST_S:
+        return 0.0
     load = other_load(result.host_before, result.host_after)
     loads = [moment.other_load for moment in result.watch if moment.other_load is not None]
     return load if load is not None else fmean(loads) if loads else 0.0
 
 
-def crowded(result: Result, facts: Facts) -> bool:
-    """Whether other programs are likely to have interrupted the model in the middle of its work."""
-    load = load_of_others(result)
-    return load > BUSY * facts.cores and load + (result.threads or 1) > CROWDED * facts.cores
-
-
 def _others(result: Result, facts: Facts) -> Iterator[Caution]:
-    load = load_of_others(result)
+    load = min(load_of_others(result), facts.cores)
     if load > BUSY * facts.cores:
         text = f"other programs kept {load:.2g} of {facts.cores} cores busy"
         yield caution("busy machine", "suspect", text, "end them; `top -o %CPU` shows which they are")
@@ -179,23 +191,24 @@ def _others(result: Result, facts: Facts) -> Iterator[Caution]:
 
 def _stolen(result: Result, facts: Facts) -> Iterator[Caution]:
     taken = _rise(result.host_before.stolen_s, result.host_after.stolen_s)
-    seconds = (result.host_after.at_ns - result.host_before.at_ns) / 1e9
-    share = taken / (seconds * facts.cores) if seconds > 0 else 0.0
+    seconds = _seconds(result)
+    if seconds < LEAST_S or taken <= TICKS_S * facts.cores:
+        return
+    share = min(taken / (seconds * max(facts.cores, 1)), 1.0)
     if share > STOLEN:
         text = f"the hypervisor gave {share:.1%} of this machine's time to others"
         yield caution("stolen time", "suspect", text, "measure on hardware of your own; `vmstat 1` shows it as st")
 
 
 def _yardstick(result: Result, _facts: Facts) -> Iterator[Caution]:
-    stick = result.yardstick
-    if stick is None or len(stick.ms) < LEAST_CALLS or len(stick.ms) != len(stick.at_s):
+    calls = result.yardstick.ms if result.yardstick else []
+    if len(calls) < LEAST_CALLS:
         return
-    edges = np.linspace(0.0, max(result.seconds, 1e-9), LEAST_BLOCKS + 1)
-    cut = Blocks(edges, which_block(edges, np.asarray(stick.at_s, np.float64)))
-    levels = each_block(np.asarray(stick.ms, np.float64), cut, midmean)
-    levels = np.sort(levels[np.isfinite(levels)])
-    apart = (at_rank(levels, 0.9) - at_rank(levels, 0.1)) / float(np.median(levels))
-    if apart > UNSTEADY:
-        text = f"the machine itself was unsteady: the time of a fixed piece of work varied by {apart:.0%}"
+    parts = np.array_split(np.asarray(calls, np.float64), min(PARTS, len(calls) // CALLS))
+    levels = [float(np.median(part)) for part in parts]
+    longer = max(levels) / max(min(levels), 1e-9) - 1
+    if longer > UNSTEADY:
+        more = f"the same inference took {longer:.0%} longer in one part of the run than in another"
+        text = f"the machine itself was unsteady: {more}"
         advice = "end other programs, or measure on hardware of your own; `edge-bench compare` takes this into account"
         yield caution("unsteady machine", "suspect", text, advice)

@@ -22,14 +22,20 @@ def fidelity(engine: Engine, reference: Engine, frames: Sequence[Frame]) -> Fide
     if ours != theirs:
         raise ModelError(f"the reference {reference.model} has {theirs} classes, and {engine.model} {ours}")
     pairs = [(_scores(engine, frame), _scores(reference, frame)) for frame in frames]
-    gaps = [float(np.abs(one - other).max()) for one, other in pairs]
-    alike = sum(int(one.argmax() == other.argmax()) for one, other in pairs)
+    gaps = [_gap(one, other) for one, other in pairs]
+    alike = sum(int(bool(np.isfinite(one).all()) and one.argmax() == other.argmax()) for one, other in pairs)
     return Fidelity(
         reference=f"{reference.model} on {reference.interpreter.backend}",
         pictures=len(pairs),
         agreement=alike / len(pairs),
-        largest_difference=float(np.max(gaps)),
+        largest_difference=max(gaps),
     )
+
+
+def _gap(one: Array, other: Array) -> float:
+    """The largest difference of scores; 1 where one is no number, which is as far as scores can be apart."""
+    gap = float(np.abs(one - other).max())
+    return gap if np.isfinite(gap) else 1.0
 
 
 def _scores(engine: Engine, frame: Frame) -> Array:

@@ -8,7 +8,8 @@ import time
 def answer(begun_ns: int, model: str, profile: str, threads: int | None) -> str:
     """Load a model and answer one grey picture of 640 x 480.
 
-    Returns JSON: [[ns of `time.monotonic_ns` when it began, had imported, had loaded, had answered], backend].
+    Returns JSON: times_ns (of `time.monotonic_ns`, when it began, had imported, had loaded, had answered), backend,
+    threads of the interpreter, and peak_bytes of this process's memory; None where that is not told.
     """
     import numpy as np
 
@@ -25,4 +26,19 @@ def answer(begun_ns: int, model: str, profile: str, threads: int | None) -> str:
     answered = time.monotonic_ns()
     import json
 
-    return json.dumps([[begun_ns, imported, loaded, answered], engine.interpreter.backend])
+    told = {
+        "times_ns": [begun_ns, imported, loaded, answered],
+        "backend": engine.interpreter.backend,
+        "threads": getattr(engine.interpreter, "threads", None),
+        "peak_bytes": _peak(),
+    }
+    return json.dumps(told)
+
+
+def _peak() -> int | None:
+    """Bytes. Not getrusage(2), whose ru_maxrss begins at the peak of the process that started this one."""
+    from pathlib import Path
+
+    from edge.sysfs import kib, text
+
+    return kib(text(Path("/proc/self/status")) or "", "VmHWM")

@@ -73,7 +73,7 @@ def rows(path: Path) -> Iterator[Row]:
         if not path.is_file():
             raise ConfigError(f"--csv {name}: no such file; give what the meter wrote")
         with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
-            yield from _rows(file, name)
+            yield from _rows((line.replace("\0", "\ufffd") for line in file), name)  # csv fails on NUL in Python 3.10
     except OSError as error:
         raise ConfigError(
             f"--csv {name}: cannot be read: {error.strerror or one_line(error)}; check the name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,37 +12,51 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from edge.engine import Engine
+from edge.errors import EdgeError, InferenceError, one_line
 from edge.host import Host
 from edge.models import ModelFile
 from edge.types import Camera, Clock, Frame, PowerMeter
 
-from .record import Frames, Stream
+from .yardstick import Work
+
+log = logging.getLogger("edge")
 
 Every = Callable[[float, Callable[[], None]], AbstractContextManager[object]]
 """Calls a function every so many seconds, beside what runs inside the context."""
 
 
+def failure(error: BaseException, name: str) -> EdgeError:
+    """What an interpreter, a camera or a library raised, as an error of the toolkit that names the model."""
+    if isinstance(error, EdgeError):
+        return error
+    log.debug("%s", name, exc_info=error)
+    told = f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
+    return InferenceError(f"{name}: {told}; a fault of what runs it, or of its camera: see more with --debug")
+
+
 class Sample(NamedTuple):
-    """One measurement, nanoseconds. stages_ns: as the scenario names them. age_ns: of the frame at its answer."""
+    """One measurement, nanoseconds. stages_ns: as the scenario names them. age_ns: of the frame at its answer. camera:
+    which one, where there are several."""
 
     end_ns: int
     total_ns: int
     stages_ns: tuple[int, ...] = ()
     age_ns: int | None = None
+    camera: int = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One scenario of one model with one number of threads.
 
-    open: loads the model anew. camera: opens the source, for scenarios that run the loop on it. frames: decoded, for
-    those that begin with a frame in memory. source: what the user calls either. profile: by name or path, for fresh
-    processes. streams: cameras at the same time.
+    open: loads the model anew. camera: opens the source of that number, for scenarios that run the loop on it. frames:
+    decoded, for those that begin with a frame in memory. source: what the user calls either. profile: by name or path,
+    for fresh processes. streams: cameras at the same time.
     """
 
     scenario: str
     model: ModelFile
     open: Callable[[], Engine]
-    camera: Callable[[], Camera]
+    camera: Callable[[int], Camera]
     frames: Callable[[], list[Frame]]
     source: str
     profile: str
@@ -51,11 +66,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     streams: int = 1
 
 
-class Counted(NamedTuple):
-    """frames: None where none can be lost. streams: of each camera; None where there is one."""
+class Lost(NamedTuple):
+    """Frames of one camera that were never answered, so far: replaced by a newer one, or garbled."""
 
-    frames: Frames | None = None
-    streams: list[Stream] | None = None
+    replaced: int
+    undecodable: int
 
 
 class Scenario(Protocol):
@@ -77,16 +92,22 @@ class Scenario(Protocol):
         """What really runs the model."""
         ...
 
+    @property
+    def threads(self) -> int | None:
+        """How many of the processor's it uses."""
+        ...
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """The most memory of the process that runs the model, where that is not this one."""
+        ...
+
     def __iter__(self) -> Iterator[Sample]:
         """Yield samples; raise the errors of the toolkit."""
         ...
 
-    def begin(self) -> None:
-        """The warm-up is over: forget what was counted."""
-        ...
-
-    def counted(self, seconds: float) -> Counted:
-        """What became of the frames since `begin`, `seconds` ago."""
+    def lost(self) -> list[Lost]:
+        """What each camera has lost since it was opened; empty where no frame can be lost."""
         ...
 
     def close(self) -> None:
@@ -98,8 +119,8 @@ class Bench(NamedTuple):
     """What measures: each a parameter, so that a whole run can be replayed exactly.
 
     no_meter: why there is none. clock: of all times of samples. wall: seconds since 1970, for the record. busy:
-    nanoseconds of processor time of the calling thread. every: runs what watches beside the samples. yardstick: a fixed
-    piece of work; None: none is timed. stop: set by whoever wants the run to end early.
+    nanoseconds of processor time of the calling thread. every: runs what watches beside the samples. yardstick: makes
+    a fixed piece of work. stop: set by whoever wants the run to end early.
     """
 
     host: Host
@@ -107,8 +128,8 @@ class Bench(NamedTuple):
     no_meter: str | None
     stop: threading.Event
     every: Every
-    yardstick: Callable[[], object] | None
+    yardstick: Work
+    busy: Clock
     clock: Clock = time.monotonic_ns
     wall: Callable[[], float] = time.time
-    busy: Clock = time.thread_time_ns
     sleep: Callable[[float], None] = time.sleep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import closing
 from itertools import islice, product
 from pathlib import Path
 
@@ -41,52 +41,67 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     fit: Fit | None
     threads: tuple[int, ...]
     streams: tuple[int, ...]
-    source: str | None
+    sources: tuple[str, ...]
     fps: float
     duration_s: float | None
     count: int | None
 
 
 class Source:
-    """Where frames come from: a source that was named, the profile's camera, or the photographs that ship."""
+    """Where frames come from: sources that were named, the profile's camera, or the photographs that ship."""
 
     def __init__(self, asked: Asked, profile: DeviceProfile, bench: Bench) -> None:
         """Raise ConfigError for a source that nobody understands."""
         self._asked = asked
         self._profile = profile
         self._bench = bench
-        if asked.source is not None:
-            sources.parse(asked.source)
+        self._named = [(name, sources.parse(name)) for name in asked.sources]
 
-    def name_for(self, scenario: str) -> str:
-        """What the frames of a scenario are called."""
+    def name_for(self, scenario: str, count: int) -> str:
+        """What the frames of a scenario are called. Raises ConfigError for a camera that would be opened twice."""
         if scenario not in ("camera", "streams"):
-            return self._asked.source or "sample:"
-        adapter = self._adapter
-        return self._asked.source or (adapter.kind if self._profile.camera else sources.default())
+            return self._asked.sources[0] if self._asked.sources else "sample:"
+        cameras = self._cameras(scenario)
+        names = [cameras[number % len(cameras)] for number in range(count)]
+        devices = [name for name, adapter in names if "device" in adapter.options]
+        again = next((name for name in devices if devices.count(name) > 1), None)
+        if again:
+            raise ConfigError(
+                f"{again}: a camera can be opened once, and {scenario} is to have {count}; give --source for each of "
+                "them, or a recording"
+            )
+        return ", ".join(dict.fromkeys(name for name, _ in names))
 
-    @cached_property
-    def _adapter(self) -> Adapter:
-        if self._asked.source is None and self._profile.camera is not None:
-            return self._profile.camera
-        return sources.parse(self._asked.source or sources.default())
+    def _cameras(self, scenario: str) -> list[tuple[str, Adapter]]:
+        if self._named:
+            return self._named
+        if scenario == "streams":  # what has one camera can still be asked how many it could bear
+            return [("sample:", sources.parse("sample:"))]
+        if self._profile.camera is not None:
+            return [(self._profile.camera.kind, self._profile.camera)]
+        return [(sources.default(), sources.parse(sources.default()))]
 
-    def camera(self) -> Camera:
-        """Open the source as a camera; a recording is played at the rate that was asked for."""
-        camera = self._opened(self._adapter)
-        if camera.live or not self._asked.fps:
-            return camera
-        return Paced(camera, self._asked.fps, self._bench.clock, self._bench.sleep)
+    def camera_of(self, scenario: str) -> Callable[[int], Camera]:
+        """What opens the source of a number as a camera; a recording is played at the rate that was asked for."""
+
+        def opened(number: int) -> Camera:
+            cameras = self._cameras(scenario)
+            adapter = cameras[number % len(cameras)][1]
+            camera = self._opened(adapter)
+            if camera.live:
+                return camera
+            camera.close()
+            return Paced(lambda: self._opened(adapter), self._asked.fps, self._bench.clock, self._bench.sleep)
+
+        return opened
 
     def frames(self) -> list[Frame]:
         """The first frames, decoded. Raises CameraError where there are none."""
-        if self._asked.source is None:
+        if not self._named:
             return views(FRAMES)
-        camera = self._opened(sources.parse(self._asked.source))
-        try:
-            return [_decoded(frame) for frame in _first(camera, FRAMES, self._asked.source)]
-        finally:
-            camera.close()
+        name, adapter = self._named[0]
+        with closing(self._opened(adapter)) as camera:
+            return [_decoded(frame) for frame in _first(camera, FRAMES, name)]
 
     def _opened(self, adapter: Adapter) -> Camera:
         takes = {name: adapters.takes("cameras", adapter.kind, name) for name in ("clock", "fps")}
@@ -108,7 +123,8 @@ def pictures(data: str | None, bench: Bench) -> list[Frame]:
     if data is None:
         return views(5 * len(sample.photographs()))
     camera: Camera = adapters.open("cameras", "images", path=data, clock=bench.clock)
-    return [_decoded(frame) for frame in _first(camera, PICTURES, data)]
+    with closing(camera):
+        return [_decoded(frame) for frame in _first(camera, PICTURES, data)]
 
 
 def _first(camera: Camera, count: int, name: str) -> list[Frame]:
@@ -136,9 +152,9 @@ def jobs(asked: Asked, profile: DeviceProfile, bench: Bench) -> list[Job]:
                     scenario=scenario,
                     model=file,
                     open=_opener(asked, profile, file, threads, bench),
-                    camera=source.camera,
+                    camera=source.camera_of(scenario),
                     frames=source.frames,
-                    source=source.name_for(scenario),
+                    source=source.name_for(scenario, streams),
                     profile=asked.profile,
                     threads=threads,
                     duration_s=asked.duration_s,

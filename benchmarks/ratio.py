@@ -2,14 +2,13 @@
 machine.
 
 Samples near in time are alike: a machine whose clock, heat or neighbours change is slower for minutes. So the unit here
-is a block of about a second. Within a run that has a yardstick (a fixed piece of work, timed now and then), the time of
-a block follows the yardstick's: log(time) = level of the run + slope * log(yardstick). The levels tell two versions
-apart also where the machine itself became 20 % slower in between.
+is a block of about a second. In a run that has a yardstick (a fixed piece of work, timed now and then), each call of it
+is held against the samples around it: their ratio stays the same where the machine itself becomes slower, and tells two
+versions apart where the times alone cannot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -20,9 +19,10 @@ from edge.types import Array
 from .record import Result, Summary, Yardstick
 from .stats import REPEATS, SEED, Blocks, around, blocks, each_block, midmean, rank_test, which_block
 
-FLOOR = 0.02
-"""Smaller differences are never called: the same program started twice differs by a per cent or so, because its memory
-lies elsewhere. Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009."""
+FLOOR = 0.025
+"""Smaller differences are never called: half of the 5 % that are to be found. The same program started twice differs by
+one to two per cent, because its memory lies elsewhere. Mytkowicz et al., "Producing Wrong Data Without Doing Anything
+Obviously Wrong!", ASPLOS 2009."""
 
 SURE = 0.01
 """The rank test's p, below which it says that two runs differ."""
@@ -33,16 +33,15 @@ PARTS = 5
 WANDERS = 4.2
 """Variance between fifths over that within, above which it is no chance: F at 1 % with 4 and 25 degrees of freedom."""
 
-SLOPES = (0.0, 1.3)
-"""Between a model whose time has nothing to do with the yardstick's, and one that suffers more than it does. All we
-know of a slope where the yardstick stood still."""
+FAR = 3.0
+"""Robust standard deviations from the median, beyond which a block counts as far out. Huber, "Robust Statistics"."""
 
-SLOPE_WEIGHT = 0.03
-"""How much variation of the yardstick (sum of squares of its logarithm) counts as much as that knowledge: the variance
-of a block's time around the line (about 0.1 of its own in shared machines) over that of the slopes above."""
+STARTS = 0.003
+"""How far two starts of one program lie apart (standard deviation of the logarithm of one), because its memory lies
+elsewhere; measured at equal speed on a shared virtual machine. No resampling of one run can show it."""
 
-SLOPE_DOUBT = 0.03
-"""How far a slope over minutes may be from that over seconds (standard deviation), as seen on a shared machine."""
+STILL = 0.01
+"""Change of the machine's speed between two runs, up to which it does not matter whether a model follows it."""
 
 Finding = Literal["slower", "faster", "no difference found", "too few samples"]
 
@@ -73,11 +72,12 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Series(NamedTuple):
-    """One run by blocks of time, as logarithms. values: one a block. yardstick: rows of its midmean in each block, and
-    of that of every other call from the first and from the second on; None without a yardstick."""
+    """One run by blocks of time, as logarithms. values: of the times, one a block. relative: of the times over the
+    yardstick's, and pace: of the yardstick's own times; None without a yardstick."""
 
     values: Array
-    yardstick: Array | None
+    relative: Array | None = None
+    pace: Array | None = None
 
     @property
     def centre(self) -> float:
@@ -92,7 +92,10 @@ def times(summary: Summary, result: Result) -> Series | None:
     if len(ends) != len(samples):  # a stage that only some of the samples had
         ends = np.linspace(0.0, result.seconds, len(samples) + 1)[1:]
     cut = blocks(ends, result.seconds)
-    return _series(each_block(samples, cut, midmean), cut, result.yardstick)
+    values = _logs(each_block(samples, cut, midmean))
+    if values is None or result.yardstick is None:
+        return None if values is None else Series(values)
+    return Series(values, *_beside(samples, ends, result.yardstick, cut.edges))
 
 
 def rates(result: Result) -> Series | None:
@@ -100,46 +103,60 @@ def rates(result: Result) -> Series | None:
     ends = np.asarray(result.at_s, np.float64)
     cut = blocks(ends, result.seconds)
     counts = np.bincount(cut.which, minlength=len(cut.edges) - 1)
-    return _series(np.maximum(counts, 0.5) / np.diff(cut.edges), cut, None)  # a block may be without any answer
+    values = _logs(np.maximum(counts, 0.5) / np.diff(cut.edges))  # a block may be without any answer
+    return None if values is None else Series(values)
 
 
 def pace(result: Result) -> Series | None:
     """The series of the yardstick itself, milliseconds."""
     told = None if result.yardstick is None else _calls(result.yardstick)
-    if told is None:
-        return None
-    cut = blocks(told[1], result.seconds)
-    return _series(each_block(told[0], cut, midmean), cut, None)
+    values = None if told is None else _logs(each_block(told[0], blocks(told[1], result.seconds), midmean))
+    return None if values is None else Series(values)
 
 
-def _series(values: Array, cut: Blocks, stick: Yardstick | None) -> Series | None:
-    there = np.isfinite(values)
-    if not there.any() or (values[there] <= 0).any():
-        return None
-    logs = np.log(np.where(there, values, 1.0))
-    rows = None if stick is None else _rows(stick, cut.edges)
-    if rows is None:
-        return Series(logs[there], None)
-    both = there & np.isfinite(rows).all(axis=0)
-    return Series(logs[both], rows[:, both]) if both.sum() >= PARTS else Series(logs[there], None)
+def _logs(values: Array) -> Array | None:
+    there = values[np.isfinite(values)]
+    logs: Array | None = np.log(there) if len(there) and (there > 0).all() else None
+    return logs
 
 
-def _rows(stick: Yardstick, edges: Array) -> Array | None:
-    """Three rows of one value a block; NaN where a block has fewer than two calls."""
+def _beside(samples: Array, ends: Array, stick: Yardstick, edges: Array) -> tuple[Array, Array] | tuple[None, None]:
+    """Each call of the yardstick held against the median of the samples that are nearest to it, by blocks."""
     told = _calls(stick)
-    if told is None:
-        return None
+    if told is None or len(told[0]) < PARTS:
+        return None, None
     calls, at_s = told
-    every = (slice(None), slice(0, None, 2), slice(1, None, 2))
-    parts = [(calls[each], Blocks(edges, which_block(edges, at_s[each]))) for each in every]
-    rows: Array = np.log(np.stack([each_block(values, cut, midmean) for values, cut in parts]))
-    return rows
+    nearest = np.searchsorted((at_s[1:] + at_s[:-1]) / 2, ends)
+    groups = Blocks(np.arange(len(calls) + 1.0), nearest)
+    usual = each_block(samples, groups, lambda near: float(np.median(near)))
+    logs = np.log(usual) - np.log(calls) if (samples > 0).all() else np.full(len(calls), np.nan)
+    sound = np.isfinite(logs)
+    if sound.sum() < PARTS:
+        return None, None
+    cut = Blocks(edges, which_block(edges, at_s[sound]))
+    relative, own = (each_block(each, cut, midmean) for each in (logs[sound], np.log(calls[sound])))
+    both = np.isfinite(relative)
+    return (_tamed(relative[both]), own[both]) if both.sum() >= PARTS else (None, None)
+
+
+def _spread(values: Array) -> float:
+    """Between the quartiles, as a standard deviation would be."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low) / 1.349
+
+
+def _tamed(values: Array) -> Array:
+    """Blocks that lie far out, moved nearer: a call of the yardstick that was held up says nothing of the model."""
+    middle = np.median(values)
+    usual = 1.4826 * np.median(np.abs(values - middle))
+    tamed: Array = np.clip(values, middle - FAR * usual, middle + FAR * usual)
+    return tamed
 
 
 def _calls(stick: Yardstick) -> tuple[Array, Array] | None:
     """Milliseconds of each call, and when it was; None where there is no logarithm to take, or no time told."""
     calls, at_s = np.asarray(stick.ms, np.float64), np.asarray(stick.at_s, np.float64)
-    sound = len(calls) > 0 and len(calls) == len(at_s) and bool((calls > 0).all())
+    sound = len(calls) > 0 and len(calls) == len(at_s) and bool((calls > 0).all() and (np.diff(at_s) > 0).all())
     return (calls, at_s) if sound else None
 
 
@@ -155,44 +172,31 @@ def plain(estimate: float, first: Series, second: Series) -> Ratio:
     chance = np.random.default_rng(SEED)
     low, high = (np.median(_drawn(side, chance), axis=1) - np.median(side) for side in sides)
     wander = sum(np.sqrt(_between(side)[0]) * chance.standard_t(PARTS - 1, REPEATS) for side in sides)
+    wander = wander + chance.normal(0.0, np.sqrt(2) * STARTS, REPEATS)
     return _ratio(float(np.log(estimate)), np.log(estimate) + high - low + wander, rank_test(*sides))
 
 
 def at_equal_speed(first: Series, second: Series) -> Ratio | None:
-    """The ratio of what the yardstick does not explain; None without yardsticks. Slope and levels come from the blocks
-    of both runs, and the interval from drawing those anew, the slope's own doubt included."""
-    if first.yardstick is None or second.yardstick is None:
-        return None
-    one = np.concatenate((first.values[None], first.yardstick))
-    two = np.concatenate((second.values[None], second.yardstick))
-    chance = np.random.default_rng(SEED)
-    slope = slope_of((one, two), sum(SLOPES) / 2)
-    left = [side[0] - slope * side[1] for side in (one, two)]
-    drawn = [_drawn(side, chance) for side in (one, two)]
-    slopes = slope_of(drawn, chance.uniform(*SLOPES, REPEATS)) + chance.normal(0.0, SLOPE_DOUBT, REPEATS)
-    levels = [(side[0] - slopes[:, None] * side[1]).mean(axis=1) for side in drawn]
-    wander = chance.normal(0.0, np.sqrt(sum(map(_excess, left))), REPEATS)
-    return _ratio(float(left[1].mean() - left[0].mean()), levels[1] - levels[0] + wander, rank_test(*left))
+    """The ratio of the times over the yardstick's; None without yardsticks, or where the times do not follow them.
 
-
-def slope_of(sides: Sequence[Array], prior: Array | float) -> Array:
-    """The common slope of log time over log yardstick within each of the runs (each 4 x … x blocks: time, yardstick and
-    its two halves), drawn towards `prior` where the yardstick hardly varies, and kept within `SLOPES`.
-
-    A few calls a block make a noisy yardstick, and least squares over a noisy variable gives too flat a line. The noise
-    of the two halves is independent, so their covariance is the variance without it. Fuller, "Measurement Error
-    Models" (1987), section 1.4 (instrumental variables).
+    They follow where they vary less within the runs when held against the yardstick than by themselves: what does not
+    run on the processor does not. Where the machine's speed is another one in the second run, and neither run varied
+    enough to tell, the interval holds both the plain ratio and this one.
     """
-    shared = sum(np.maximum(_products(side[2], side[3]), 0.0) for side in sides)
-    follows = sum((_products(side[0], side[2]) + _products(side[0], side[3])) / 2 for side in sides)
-    found: Array = np.clip((follows + SLOPE_WEIGHT * prior) / (shared + SLOPE_WEIGHT), *SLOPES)
-    return found
-
-
-def _products(first: Array, second: Array) -> Array:
-    one = first - first.mean(axis=-1, keepdims=True)
-    total: Array = (one * second).sum(axis=-1)
-    return total
+    if first.relative is None or second.relative is None or first.pace is None or second.pace is None:
+        return None
+    sides, paces = (first.relative, second.relative), (first.pace, second.pace)
+    own, held = (max(map(_spread, of)) for of in ((first.values, second.values), sides))
+    if held > own + STILL:
+        return None
+    chance = np.random.default_rng(SEED)
+    one, two = (np.median(_drawn(side, chance), axis=1) - np.median(side) for side in sides)
+    wander = chance.normal(0.0, np.sqrt(sum(map(_excess, sides)) + 2 * STARTS**2), REPEATS)
+    estimate = float(np.median(sides[1]) - np.median(sides[0]))
+    machine = float(np.median(paces[1]) - np.median(paces[0]))
+    varied = max(float(np.ptp(each)) for each in paces)
+    doubt = chance.choice((0.0, machine), REPEATS) if abs(machine) > max(STILL, varied) else np.zeros(REPEATS)
+    return _ratio(estimate, estimate + two - one + wander + doubt, rank_test(*sides))
 
 
 def _drawn(values: Array, chance: np.random.Generator) -> Array:

@@ -108,7 +108,7 @@ class PowerUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The host during the run. clock_mhz: mean over the cores. other_load: cores that other programs kept busy."""
+    """The host during the run. clock_mhz: of the fastest core. other_load: cores that other programs kept busy."""
 
     at_s: float
     clock_mhz: float | None
@@ -206,8 +206,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
 
 
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that gave not one sample, and why."""
+
+    scenario: str
+    model: str
+    threads: int | None
+    error: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of edge-bench. profile_text: the device profile as it was read. complete: not interrupted."""
+    """One call of edge-bench. profile_text: the device profile as it was read. complete: neither interrupted, nor did
+    any job fail to give a result."""
 
     version: int
     tool: str
@@ -218,6 +228,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     profile_text: str
     host: Facts
     results: list[Result]
+    failed: list[Failure]
 
 
 def schema() -> dict[str, Any]:

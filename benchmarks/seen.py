@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -10,8 +11,8 @@ from edge.host import State
 
 from . import energy, stats
 from .energy import Reading
-from .parts import Bench, Counted, Job, Sample, Scenario
-from .record import Fidelity, Memory, Result, Warmup, Window
+from .parts import Bench, Job, Lost, Sample, Scenario
+from .record import Fidelity, Frames, Memory, Result, Stream, Warmup, Window
 from .warmup import RULE, Warm
 from .watch import Watch
 from .yardstick import Timed
@@ -47,12 +48,12 @@ class Taken(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The timed window. wall: seconds since 1970 when it began."""
+    """The timed window. wall: seconds since 1970 when it began. lost: of each camera, in it."""
 
     wall: float
     host_before: State
     taken: Taken
-    counted: Counted
+    lost: list[Lost]
     watch: Watch
     host_after: State
 
@@ -73,8 +74,9 @@ def result_of(job: Job, bench: Bench, scenario: Scenario, around: Around, seen: 
     return Result(
         **_subject(job, scenario),
         **_figures(scenario, seen),
+        streams=_streams(seen) if job.scenario == "streams" else None,
         **_beside(scenario, around),
-        **_machine(seen),
+        **_machine(scenario, seen),
         **_power(bench, around.idle, seen),
         verdict="valid",
         warnings=[],
@@ -92,11 +94,23 @@ def _figures(scenario: Scenario, seen: Seen) -> dict[str, Any]:
         "latency_ms": stats.summary([sample.total_ns / 1e6 for sample in samples]),
         "stages_ms": {name: stats.summary(times) for name, times in split.items()},
         "age_ms": stats.summary(ages) if ages else None,
-        "frames": seen.counted.frames,
-        "streams": seen.counted.streams,
+        "frames": _frames(samples, seen.lost) if seen.lost else None,
         "at_s": [round((sample.end_ns - taken.start_ns) / 1e9, 5) for sample in samples],
         "error": taken.error,
     }
+
+
+def _frames(samples: list[Sample], lost: list[Lost]) -> Frames:
+    replaced, undecodable = (sum(of_each) for of_each in zip(*lost, strict=True))
+    return Frames(answered=len(samples), replaced=replaced, undecodable=undecodable)
+
+
+def _streams(seen: Seen) -> list[Stream]:
+    answered = Counter(sample.camera for sample in seen.taken.samples)
+    return [
+        Stream(fps=round(answered[number] / seen.taken.seconds, 3), answered=answered[number], replaced=lost.replaced)
+        for number, lost in enumerate(seen.lost)
+    ]
 
 
 def _beside(scenario: Scenario, around: Around) -> dict[str, Any]:
@@ -109,15 +123,16 @@ def _beside(scenario: Scenario, around: Around) -> dict[str, Any]:
     }
 
 
-def _machine(seen: Seen) -> dict[str, Any]:
+def _machine(scenario: Scenario, seen: Seen) -> dict[str, Any]:
     after, taken = seen.host_after, seen.taken
+    own = Memory(peak_bytes=after.peak_memory_bytes, steady_bytes=after.memory_bytes)
     return {
         "started_at": iso(seen.wall),
         "seconds": taken.seconds,
-        "memory": Memory(peak_bytes=after.peak_memory_bytes, steady_bytes=after.memory_bytes),
+        "memory": own if scenario.engine else Memory(peak_bytes=scenario.peak_bytes, steady_bytes=None),
         "host_before": seen.host_before,
         "host_after": after,
-        "watch": seen.watch.moments(taken.start_ns, seen.host_before),
+        "watch": seen.watch.moments(taken.start_ns, seen.host_before, load=scenario.engine is not None),
         "watching_share": round(seen.watch.cost_ns / 1e9 / taken.seconds, 6),
         "yardstick": taken.yardstick.record(taken.start_ns),
     }
@@ -144,7 +159,7 @@ def _subject(job: Job, scenario: Scenario) -> dict[str, Any]:
         "model_bytes": len(job.model.data),
         "backend": scenario.backend,
         "backend_reasons": list(engine.instead_of) if engine else [],
-        "threads": getattr(engine.interpreter, "threads", None) if engine else job.threads,
+        "threads": scenario.threads,
         "source": job.source,
         "latency_is": scenario.latency_is,
     }

@@ -14,8 +14,8 @@ from edge.profile import DeviceProfile
 
 from . import energy
 from .measure import INTERRUPTED, Check, Progress, idle, measured
-from .parts import Bench, Job
-from .record import VERSION, Record, Result, Settings, Window, save
+from .parts import Bench, Job, failure
+from .record import VERSION, Failure, Record, Result, Settings, Window, save
 from .seen import Idle, iso
 from .verdict import judged
 
@@ -67,6 +67,7 @@ class Session:
             profile_text=plan.profile_text,
             host=bench.host.facts(),
             results=[],
+            failed=[],
         )
 
     def run(self) -> Record:
@@ -77,12 +78,14 @@ class Session:
                 return self.record
             try:
                 self._one(job, before)
-            except EdgeError as error:
+            except (Exception, SystemExit) as raised:  # noqa: BLE001 - of somebody else's code; the others are run
+                error = failure(raised, job.model.name)
                 self.errors.append(error)
+                self._failed(job, error)
                 self._shown.error(job, error)
         if not self._bench.stop.is_set():
-            self.record = msgspec.structs.replace(self.record, complete=True)
-            self._save()
+            self.record = msgspec.structs.replace(self.record, complete=not self.record.failed)
+            self._save(self._plan.jobs[-1])
         return self.record
 
     def _one(self, job: Job, before: Idle) -> None:
@@ -91,10 +94,15 @@ class Session:
             return
         result = judged(self._with_log(found), self.record.host)
         self.record = msgspec.structs.replace(self.record, results=[*self.record.results, result])
-        self._save()
+        self._save(job)
         self._shown.result(result, self.record)
         if result.error and result.error != INTERRUPTED:
             raise EdgeError(result.error)
+
+    def _failed(self, job: Job, error: EdgeError) -> None:
+        if not any(result.error == str(error) for result in self.record.results):
+            lost = Failure(scenario=job.scenario, model=job.model.name, threads=job.threads, error=str(error))
+            self.record = msgspec.structs.replace(self.record, failed=[*self.record.failed, lost])
 
     def _with_log(self, result: Result) -> Result:
         """The result, with what an outside meter wrote into its file meanwhile."""
@@ -108,11 +116,24 @@ class Session:
             return msgspec.structs.replace(result, power=None, power_not_measured=str(error))
         return msgspec.structs.replace(result, power=use, power_not_measured=None)
 
-    def _save(self) -> None:
+    def _save(self, job: Job) -> None:
+        """Write the record; where that has become impossible, into the system's temporary folder, and say so once."""
         if self._out is None:
             return
         try:
             save(self.record, self._out)
         except ConfigError as error:
-            if not any(str(known) == str(error) for known in self.errors):
-                self.errors.append(error)
+            self._out = self._elsewhere(self._out)
+            told = f"the record lies at {self._out} instead" if self._out else "it could be saved nowhere else either"
+            self.errors.append(ConfigError(f"{error}; {told}"))
+            self._shown.error(job, self.errors[-1])
+
+    def _elsewhere(self, lost: Path) -> Path | None:
+        import tempfile
+
+        folder = Path(tempfile.mkdtemp(prefix="edge-bench-"))
+        try:
+            save(self.record, folder / lost.name)
+        except ConfigError:
+            return None
+        return folder / lost.name

@@ -63,7 +63,7 @@ def judged(result: Result, facts: Facts) -> Result:
 
 
 def _own(result: Result) -> Iterator[Caution]:
-    for check in (_ended, _few, _answers, _drifting, _first, _tail, _meter):
+    for check in (_ended, _few, _answers, _instead, _drifting, _first, _tail, _meter):
         yield from check(result)
 
 
@@ -101,6 +101,12 @@ def _answers(result: Result) -> Iterator[Caution]:
         yield caution("wrong answers", "invalid", text, advice)
     elif far >= UNLIKE:
         yield caution("unlike answers", "suspect", text, "score both on labelled pictures: `edge eval`")
+
+
+def _instead(result: Result) -> Iterator[Caution]:
+    if result.backend_reasons:
+        text = f"{result.backend} ran, which the profile does not prefer: {'; '.join(result.backend_reasons)}"
+        yield caution("another backend", "suspect", text, "install what it prefers, or take a profile without it")
 
 
 def _drifting(result: Result) -> Iterator[Caution]:
@@ -148,8 +154,13 @@ def _tail(result: Result) -> Iterator[Caution]:
 
 
 def _meter(result: Result) -> Iterator[Caution]:
-    if result.power is not None and result.power_not_measured is not None:
-        text = f"the power meter fell silent in mid-run: {result.power_not_measured}"
+    use = result.power
+    if use is not None and use.joules_per_inference_net is not None and use.joules_per_inference_net < 0:
+        text = f"idling drew {use.idle_watts:.4g} W and the run {use.watts:.4g} W, so that the net joules are below 0"
+        advice = "end what ran while it idled, and idle longer: --idle; the gross joules are not touched"
+        yield caution("idle not idle", "suspect", text, advice)
+    if result.power_not_measured is not None and (use is not None or result.idle is not None):  # it idled for a meter
+        text = f"the power meter gave no reading for all of the run: {result.power_not_measured}"
         yield caution(
             "meter gone", "suspect", text, "check its wiring; `edge-bench power -h` takes an outside meter's log"
         )

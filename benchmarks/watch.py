@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import resource
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import fmean
 
-from edge.errors import MeterError
+from edge.errors import MeterError, one_line
 from edge.host import State
 
 from .energy import Reading
@@ -16,6 +18,9 @@ from .record import Moment
 
 HOST_S = 1.0
 """Seconds between readings of the host."""
+
+METER_S = 0.1
+"""Seconds between readings of a meter that does not say how often it is worth while."""
 
 
 class Watch:
@@ -36,9 +41,9 @@ class Watch:
     def running(self) -> Iterator[Watch]:
         """Read meanwhile, and once at the end."""
         meter = self._bench.meter
-        with self._bench.every(meter.interval_s if meter else HOST_S, self.tick):
+        interval_s = getattr(meter, "interval_s", METER_S) if meter else HOST_S
+        with self._bench.every(min(HOST_S, interval_s), self.tick):
             yield self
-        self._read_meter()
 
     def tick(self) -> None:
         """Read what is due."""
@@ -56,25 +61,36 @@ class Watch:
             return
         try:
             power = meter.read()
-        except MeterError as error:
-            self.meter_error = str(error)
+            if not any(value is not None and math.isfinite(value) for value in power):
+                raise MeterError(f"{meter.name}: it told no number")
+        except Exception as error:  # noqa: BLE001 - a meter of somebody's own must not cost the samples
+            told = str(error) if isinstance(error, MeterError) else f"{type(error).__name__}: {one_line(error)}"
+            self.meter_error = told
             return
         self.readings.append(Reading(self._bench.clock(), power))
 
-    def moments(self, start_ns: int, before: State) -> list[Moment]:
-        """The states, seconds from `start_ns`; the load is that since the state before it, `before` the first."""
-        return [_moment(start_ns, *pair) for pair in zip([before, *self.states], self.states, strict=False)]
+    def moments(self, start_ns: int, before: State, load: bool) -> list[Moment]:
+        """The states since `start_ns`, seconds from then. load: whether to tell that of others since the state before
+        (`before` the first one), which is not known while processes of our own run."""
+        pairs = zip([before, *self.states], self.states, strict=False)
+        return [_moment(start_ns, was, now, load) for was, now in pairs if now.at_ns >= start_ns]
 
 
-def _moment(start_ns: int, before: State, state: State) -> Moment:
+def _moment(start_ns: int, before: State, state: State, load: bool) -> Moment:
     return Moment(
         at_s=round((state.at_ns - start_ns) / 1e9, 3),
-        clock_mhz=round(fmean(state.clocks_mhz), 1) if state.clocks_mhz else None,
+        clock_mhz=round(max(state.clocks_mhz), 1) if state.clocks_mhz else None,
         temperature_c=state.temperature_c,
         limits=state.limits,
-        other_load=other_load(before, state),
+        other_load=other_load(before, state) if load else None,
         memory_bytes=state.memory_bytes,
     )
+
+
+def busy_ns() -> int:
+    """Processor time of this thread and of the processes that it waited for (`vcgencmd`), nanoseconds."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time_ns() + round((children.ru_utime + children.ru_stime) * 1e9)
 
 
 def other_load(before: State, after: State) -> float | None:

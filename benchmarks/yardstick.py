@@ -1,42 +1,61 @@
-"""How fast the machine itself is at the moment: a fixed piece of work that is timed between samples.
+"""How fast the machine itself is at the moment: the model that ships, timed between samples on the same threads.
 
-Neighbours on a shared host, clocks and heat slow it as they slow a model; with it, two runs can be held against each
-other as if the machine had been equally fast (`edge-bench compare`).
+Neighbours on a shared host, clocks and heat slow it as they slow any network on the processor, at the same moments. So
+two runs can be held against each other as if the machine had been equally fast (`edge-bench compare`), though it became
+a fifth slower in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
 
-import cv2
 import numpy as np
 
+from edge import models
+from edge.errors import EdgeError
+from edge.interpreters import litert
 from edge.types import Clock
 
 from .record import Yardstick
 
-SIDE = 96
-WHAT = f"cv2.gemm, {SIDE} x {SIDE} float32"
 EVERY_S = 0.1
+SHARE = 0.1
+"""It is timed every tenth of a second; on a slow board less often, so that it takes a tenth of the time at most."""
+
+Work = Callable[[int | None], Callable[[], object] | None]
+"""Makes the piece of work for a number of threads; None where it cannot be done here."""
 
 
-def work() -> Callable[[], object]:
-    """The piece of work: a product of two matrices, about 0.3 ms on a PC."""
-    matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
-    product, multiply = np.empty_like(matrix), cast(Any, cv2.gemm)  # OpenCV's stub wants a third matrix
-    return lambda: multiply(matrix, matrix, 1.0, None, 0.0, product)
+def work(threads: int | None) -> Callable[[], object] | None:
+    """One inference of the default model by LiteRT on the processor; None where LiteRT does not work."""
+    model = models.load()
+    try:
+        loaded = litert.open(model, threads=threads)
+    except EdgeError:
+        return None
+    tensor = np.full(loaded.inputs[0].shape, 128, loaded.inputs[0].dtype)
+    return lambda: loaded.infer(tensor)
+
+
+def none(threads: int | None) -> None:
+    """No work at all."""
+
+
+def called(threads: int | None) -> str:
+    """What is timed, as it stands in records: only times of the same work can be held against each other."""
+    how_many = "" if threads is None else f", {threads} thread{'' if threads == 1 else 's'}"
+    return f"{models.DEFAULT} on LiteRT{how_many}"
 
 
 class Timed:
-    """The yardstick, timed every tenth of a second. spent_ns: all that it took."""
+    """The yardstick, timed now and then."""
 
-    def __init__(self, work: Callable[[], object] | None, clock: Clock) -> None:
+    def __init__(self, work: Callable[[], object] | None, what: str, clock: Clock) -> None:
         self._work = work
+        self._what = what
         self._clock = clock
         self._due_ns = 0
         self._times: list[tuple[int, int]] = []
-        self.spent_ns = 0
 
     def between(self, now_ns: int) -> None:
         """Time it, if it is due; the first of two calls brings it into the caches."""
@@ -47,12 +66,11 @@ class Timed:
         self._work()
         ended = self._clock()
         self._times.append((ended, ended - started))
-        self._due_ns = ended + round(EVERY_S * 1e9)
-        self.spent_ns += ended - now_ns
+        self._due_ns = ended + max(round(EVERY_S * 1e9), round((ended - now_ns) / SHARE))
 
     def record(self, start_ns: int) -> Yardstick | None:
         """What was timed, from `start_ns` on; None without a yardstick."""
         if not self._times:
             return None
         at_s = [round((end - start_ns) / 1e9, 4) for end, _ in self._times]
-        return Yardstick(what=WHAT, ms=[took / 1e6 for _, took in self._times], at_s=at_s)
+        return Yardstick(what=self._what, ms=[took / 1e6 for _, took in self._times], at_s=at_s)

@@ -128,7 +128,7 @@ def _first_that_runs(
             continue
         for reason in reasons:
             log.warning("%s runs instead, because %s", found.backend, reason)
-        return found, tuple(reasons)
+        return found, (*reasons, *getattr(found, "instead_of", ()))
     raise AdapterError("; ".join(reasons))
 
 

@@ -56,8 +56,9 @@ class InferenceError(EdgeError, RuntimeError):
     """The interpreter failed while it ran."""
 
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What steers a terminal instead of being shown on it: C0, DEL and C1 of ISO/IEC 6429."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What steers a terminal or a page instead of being shown on it: C0, DEL and C1 of ISO/IEC 6429, Unicode's separators
+of lines, and what turns the direction of text (Unicode Standard Annex 9)."""
 
 
 def one_line(text: object, most: int | None = None) -> str:

@@ -14,8 +14,11 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file completely or not at all, also where the power fails: beside it first, and then in its place.
 
     Raises:
-        OSError: the folder cannot be written; it names `path`.
+        OSError: the folder cannot be written, or the file is a device or a pipe, whose place nothing may take; it
+            names `path`.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(path, data)

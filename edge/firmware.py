@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 Run = Callable[[Sequence[str]], "str | None"]
-"""Runs a command and returns what it printed; None where it cannot be run, or had nothing to say."""
+"""Runs a command and returns what it printed, also where it failed; None where it cannot be run, or said nothing."""
 
 LIMIT_S = 2.0
 """The firmware answers within milliseconds, or never."""
@@ -44,6 +44,11 @@ def limits(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     return _named(bits), _named(bits >> 16)
 
 
+def refused(text: str) -> bool:
+    """Whether the firmware itself answered, and knows no such command: error=1 error_msg="Command not registered"."""
+    return "error=" in text
+
+
 def _named(bits: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(LIMITS) if bits >> place & 1)
 
@@ -54,11 +59,8 @@ def clock_mhz(run: Run) -> float | None:
     return None if found is None else int(found[1]) / 1e6
 
 
-def rails(run: Run) -> dict[str, tuple[float, float]] | None:
-    """Volts and amps of each rail of the power chip that has both (Raspberry Pi 5); None where nothing answers."""
-    text = run(["vcgencmd", "pmic_read_adc"])
-    if text is None:
-        return None
+def rails(text: str) -> dict[str, tuple[float, float]]:
+    """Volts and amps of each rail that has both, in what `pmic_read_adc` printed (Raspberry Pi 5)."""
     found = {(name, unit): float(value) for name, unit, value in RAIL.findall(text)}
     names = [name for name, unit in found if unit == "A" and (name, "V") in found]
     return {name: (found[name, "V"], found[name, "A"]) for name in names}

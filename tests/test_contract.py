@@ -4,21 +4,17 @@ import inspect
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 from typing import get_type_hints
 
 import cv2
 import numpy as np
 import pytest
+import trees
 
 from edge import adapters, models
 from edge.adapters import INJECTED
 from edge.errors import CameraError, ConfigError, EdgeError, InferenceError, MeterError
 from edge.types import Frame, Power, TensorSpec
-
-sys.path.insert(0, str(Path(__file__).with_name("bench")))
-
-import trees
 
 ALL = [(family, kind) for family in adapters.FAMILIES for kind in adapters.kinds(family)]
 CAMERAS, INTERPRETERS, METERS = (adapters.kinds(family) for family in ("cameras", "interpreters", "power"))

@@ -76,3 +76,11 @@ def test_a_small_file_is_read_and_what_is_large_or_none_is_refused(tmp_path):
             read_small(path)
     with pytest.raises(IsADirectoryError):
         read_small(tmp_path)
+
+
+def test_a_pipe_or_device_never_loses_its_place_to_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no regular file"):
+        write_whole(pipe, b"data")
+    assert pipe.is_fifo()

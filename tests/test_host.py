@@ -2,10 +2,10 @@
 
 import os
 import sys
-from pathlib import Path
 
 import msgspec
 import pytest
+import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +14,6 @@ from edge.errors import ConfigError
 from edge.host import State
 from edge.host.linux import Linux
 from edge.host.scripted import Scripted
-
-sys.path.insert(0, str(Path(__file__).with_name("bench")))
-
-import trees
 
 
 def host(board, **options):
@@ -57,6 +53,22 @@ def test_a_board_of_another_maker_is_other(tmp_path):
     assert facts.cpu == "arm,cortex-a55"
 
 
+@pytest.mark.parametrize(
+    ("arch", "bits", "told"),
+    [
+        ("aarch64", 64, "aarch64"),
+        ("aarch64", 32, "aarch64 (32-bit userland)"),
+        ("x86_64", 32, "x86_64 (32-bit userland)"),
+        ("armv7l", 32, "armv7l"),
+    ],
+)
+def test_a_32_bit_userland_on_a_64_bit_kernel_is_told(tmp_path, arch, bits, told):
+    board = trees.pi4(tmp_path)
+    board.put("proc/sys/kernel/arch", arch)
+    facts = host(board, bits=bits).facts()
+    assert (facts.machine, facts.family) == (told, "raspberry-pi")
+
+
 def test_this_machine_tells_of_itself():
     machine = Linux()
     facts, state = machine.facts(), machine.state()
@@ -87,11 +99,12 @@ def test_a_healthy_board_tells_how_it_fares(tmp_path):
         governors=("ondemand",),
         clocks_mhz=(1800.0,) * 4,
         most_mhz=(1800.0,) * 4,
+        least_mhz=(600.0,) * 4,
         temperature_c=48.7,
         limits=(),
         limits_since_boot=(),
         load_1m=0.52,
-        busy_s=13.5,
+        busy_s=13.48,
         stolen_s=0.4,
         own_s=3.5,
         swapped_bytes=30 * os.sysconf("SC_PAGE_SIZE"),
@@ -183,6 +196,36 @@ def test_only_the_cores_of_this_process_count(tmp_path):
     machine = host(board)
     assert machine.facts().cores == 3
     assert machine.state().governors == ("performance", "powersave")
+
+
+def test_only_what_the_cores_of_this_process_do_is_their_load(tmp_path):
+    board = trees.pc(tmp_path)
+    status = (board.root / "proc/self/status").read_text()
+    board.put("proc/self/status", status.replace("0-3", "1,3"))
+    trees.ticks(board, (9000, 900), (100, 5), (8000, 800), (50, 2))
+    state = host(board).state()
+    assert (state.busy_s, state.stolen_s) == (1.5, 0.07)
+    board.put("proc/stat", "cpu  1000 20 300 90000 50 0 30 40 0 0\ncpu1 500 10 150 45000 25 0 15 20 0 0")
+    state = host(board).state()
+    assert (state.busy_s, state.stolen_s) == (None, None), "the third core is not told"
+
+
+def test_a_kernel_that_counts_no_stolen_time_tells_neither(tmp_path):
+    board = trees.pi4(tmp_path)
+    board.put("proc/stat", "\n".join(f"cpu{core} 1 2 3 4" for core in range(4)))
+    assert host(board).state().busy_s is None
+
+
+def test_a_container_that_renumbers_its_cores_has_as_many_as_it_may_use(tmp_path):
+    board = trees.pc(tmp_path)
+    board.put("proc/self/status", "Cpus_allowed_list:\t8-9")
+    assert host(board).facts().cores == 2
+
+
+def test_the_lowest_clock_that_is_allowed_is_told(tmp_path):
+    state = host(trees.jetson(tmp_path, least=1510.4)).state()
+    assert state.governors == ("schedutil",)
+    assert state.least_mhz == state.most_mhz == (1510.4,) * 6
 
 
 def test_a_core_that_is_switched_off_does_not_count(tmp_path):
@@ -282,7 +325,7 @@ def test_bits_are_told_by_name_now_and_since_boot(bits):
 
 
 def test_the_rails_of_a_pi_5_are_those_with_volts_and_amps():
-    rails = firmware.rails(lambda _: trees.PMIC.format(core=10.87674))
+    rails = firmware.rails(trees.PMIC.format(core=10.87674))
     assert len(rails) == 12
     assert rails["VDD_CORE"] == (0.8974594, 10.87674)
     assert "EXT5V" not in rails and "BATT" not in rails

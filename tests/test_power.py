@@ -3,21 +3,17 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge import adapters
+from edge import adapters, firmware
 from edge.errors import ConfigError, MeterError
 from edge.meter import detect
 from edge.power import hwmon, pmic, rapl, scripted
 from edge.types import Power
-
-sys.path.insert(0, str(Path(__file__).with_name("bench")))
-
-import trees
 
 
 def chip(board, number, name, *, millivolts=5048, milliamps=812, microwatts=None, address=None, label=None):
@@ -150,6 +146,15 @@ def test_a_sensor_that_gives_no_good_reading_is_not_opened(tmp_path):
         hwmon.open(root=board.root)
 
 
+def test_a_sensor_that_this_user_may_not_read_says_so(plain_user):
+    board = trees.jetson(plain_user)
+    file = board.root / "sys/class/hwmon/hwmon1/curr1_input"
+    file.chmod(0)
+    with pytest.raises(MeterError) as caught:
+        hwmon.open(root=board.root)
+    assert str(caught.value) == f"hwmon ina3221 VDD_IN: no permission to read {file}; run `sudo chmod a+r {file}`"
+
+
 # --- pmic
 
 
@@ -166,8 +171,33 @@ def test_a_board_that_measures_no_currents_is_refused(tmp_path):
         pmic.open(run=trees.pi4(tmp_path).run)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Can't open device file: /dev/vcio\nTry creating a device file with: sudo mknod /dev/vcio c 100 0",
+        "VCHI initialization failed",
+    ],
+)
+def test_a_firmware_that_this_user_may_not_ask_is_told_from_a_board_without_currents(tmp_path, answer):
+    board = trees.pi5(tmp_path)
+    board.say("pmic_read_adc", answer)
+    with pytest.raises(MeterError) as caught:
+        pmic.open(run=board.run)
+    said = answer.partition("\n")[0]
+    assert str(caught.value).startswith(f"pmic: vcgencmd cannot ask the firmware: {said}; ")
+    assert str(caught.value).endswith("`sudo usermod -aG video $USER`, and log in anew")
+
+
+def test_what_vcgencmd_says_before_it_fails_is_kept(tmp_path):
+    command = tmp_path / "vcgencmd"
+    command.write_text('#!/bin/sh\necho "Can\'t open device file: /dev/vcio"\nexit 255\n')
+    command.chmod(0o755)
+    with pytest.raises(MeterError, match="cannot ask the firmware: Can't open device file: /dev/vcio; "):
+        pmic.open(run=lambda line: firmware.run([str(command), *line[1:]]))
+
+
 def test_a_machine_without_vcgencmd_is_refused(tmp_path):
-    with pytest.raises(MeterError, match="vcgencmd cannot be run, or gives no answer"):
+    with pytest.raises(MeterError, match=r"cannot be run, or gives no answer; on a Raspberry Pi: .*raspi-utils"):
         pmic.open(run=trees.pc(tmp_path).run)
 
 

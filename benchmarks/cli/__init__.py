@@ -38,5 +38,6 @@ def main() -> None:
 
 def completed(arguments: list[str]) -> list[str]:
     """The arguments, with the command that is meant where none is named."""
-    named = bool(arguments) and (arguments[0] in COMMANDS or arguments[0] in OWN)
+    first = next((argument for argument in arguments if argument != "--debug"), None)
+    named = first is not None and (first in COMMANDS or first in OWN)
     return arguments if named else ["run", *arguments]

@@ -49,12 +49,13 @@ def share(_context: click.Context, _option: click.Parameter, text: str | None) -
 def command(records: tuple[Path, ...], fail_above: float | None, as_json: bool) -> None:
     """Hold RECORDS against the first of them; or, of one record alone, its results against the first of each scenario.
 
-    A difference is called only if its 99 % interval excludes none, a rank test agrees, and it is at least 2 %. Where
-    the records have a yardstick, it is judged at equal speed of the machine.
+    A difference is called only if the 99 % interval of the ratio excludes 1, a rank test agrees, and it is at least
+    2.5 %. Where the records have a yardstick, it is judged at equal speed of the machine.
 
     With --fail-above, the exit code is 1 if a latency or a rate (stages do not count) was found slower and the best
     estimate is above the limit; and also if that cannot be told: a result of the base is missing, one is invalid, or
-    has too few samples. What could not have been seen because the machine was unsteady is told, and passes.
+    has too few samples, or the machine was so unsteady that not even twice the limit would have been seen. What lies
+    between the limit and that is told, and passes.
     """
     comparisons = compared([Named(printable(path), read(path)) for path in records])
     if not any(each.pairs for each in comparisons):
@@ -71,7 +72,7 @@ def command(records: tuple[Path, ...], fail_above: float | None, as_json: bool) 
         for line in _unseen(comparisons, fail_above):
             click.echo(f"edge-bench: {line}", err=True)
     if failures:
-        raise EdgeError(f"--fail-above {fail_above:.3g}: " + "; ".join(failures))
+        raise EdgeError(f"--fail-above {100 * fail_above:g}%: " + "; ".join(failures))
 
 
 def _nothing(records: tuple[Path, ...]) -> str:
@@ -91,15 +92,24 @@ def _failures(comparisons: list[Comparison], limit: float) -> Iterator[str]:
                 yield f"{pair.other}: invalid, so measure again"
             if any(each.kind != "stage" and each.finding == "too few samples" for each in pair.measures):
                 yield f"{pair.other}: too few samples, so measure longer"
+            for each in pair.measures:
+                if each.kind != "stage" and each.finding == "no difference found" and _blind(each, limit):
+                    yield f"{pair.other}: {each.name}: not even a change of {2 * limit:.1%} could have been seen"
             if not pair.measures:
                 yield f"{pair.other}: no samples to compare, so measure again"
+
+
+def _blind(measure: Measure, limit: float) -> bool:
+    """Whether a change of twice the limit would have been missed: then passing says nothing."""
+    return measure.visible is not None and measure.visible > 2 * max(limit, FLOOR)
 
 
 def _unseen(comparisons: list[Comparison], limit: float) -> Iterator[str]:
     for pair in (pair for comparison in comparisons for pair in comparison.pairs):
         for each in pair.measures:
             least = each.visible or 0.0
-            if each.kind != "stage" and each.finding == "no difference found" and least > max(limit, FLOOR):
+            told = each.kind == "stage" or _blind(each, limit)
+            if not told and each.finding == "no difference found" and least > max(limit, FLOOR):
                 why = f"a change of {each.name} below {least:.1%} could not have been seen"
                 yield f"{pair.other}: {why}; measure longer, or on a quieter machine"
 

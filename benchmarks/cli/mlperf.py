@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,9 @@ NO_SUBMISSION = (
     "This is no official MLPerf submission: LoadGen is the real one, the model, pictures and settings are not those of "
     "its rules."
 )
+
+EARLY = "Early Stopping Result:"
+"""Heads the lines that tell how the samples bear the percentile; where they do, it is no reason."""
 
 
 @click.command("mlperf")
@@ -52,8 +56,8 @@ def command(
     """Let MLPerf's LoadGen ask the interpreter of PROFILE, and print its result.
 
     SingleStream: one sample at a time; the result is the 90th percentile of the latency. Offline: all samples at once;
-    the result is samples per second. With both --duration and --count, both are reached. It needs the extra mlperf. It
-    is no official MLPerf submission.
+    the result is samples per second. With both --duration and --count, both are reached. Where LoadGen calls the result
+    INVALID, the last line says why. It needs the extra mlperf. It is no official MLPerf submission.
     """
     cv2.setNumThreads(1)
     library = mlperf.loadgen()
@@ -72,6 +76,21 @@ def command(
     click.echo(f"LoadGen {mlperf.version()}, {what}, {len(paths)} pictures")
     click.echo("\n".join(lines))
     click.echo(f"{NO_SUBMISSION}\nLogs: {printable(output)} ({', '.join(mlperf.LOGS[:2])})")
+    reason = invalid(lines)
+    if reason is not None:
+        click.echo(f"The result is INVALID: {reason}")
+
+
+def invalid(lines: Sequence[str]) -> str | None:
+    """Why LoadGen calls a result INVALID, by the lines of `mlperf.outcome`; None where it does not."""
+    said = [line.strip() for line in lines]
+    if "Result is : INVALID" not in said:
+        return None
+    unmet = [line for line in said if re.search(r"satisfied ?: NO$", line)]
+    early = any(line.startswith("Early stopping") for line in unmet)
+    end = len(said) if early or EARLY not in said else said.index(EARLY)
+    advice = [line.strip("* .") for line in said[:end] if line.startswith("* ")]
+    return "; ".join([*unmet, *advice]) or "it does not say"
 
 
 @contextmanager

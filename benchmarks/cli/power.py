@@ -9,9 +9,11 @@ import msgspec
 
 from edge.errors import MeterError
 from edge.files import printable
+from edge.host import Facts
 
 from .. import energy
 from ..record import PowerUse, Record, Result, read, save
+from ..verdict import judged
 
 
 @click.command("power")
@@ -23,25 +25,25 @@ def command(record: Path, log: Path, offset: float, output: Path | None) -> None
     """Add what an outside meter logged to each result of RECORD, in place of what a meter of the board told.
 
     The log is a CSV with headings: a time (Unix seconds or milliseconds, or ISO 8601; without a zone it is of this
-    machine's) and watts, or volts and amps. Its times are matched by the wall clock. The record stays as it is where
-    the log does not cover one of its results.
+    machine's) and watts, or volts and amps. Its times are matched by the wall clock. Results are judged anew. The
+    record stays as it is where the log does not cover one of its results.
     """
     known = read(record)
-    found = msgspec.structs.replace(known, results=[_with(result, log, offset) for result in known.results])
+    found = msgspec.structs.replace(known, results=[_with(result, known.host, log, offset) for result in known.results])
     save(found, output or record)
     for line in lines(found):
         click.echo(line)
     click.echo(f"written: {printable(output or record)}")
 
 
-def _with(result: Result, log: Path, offset: float) -> Result:
+def _with(result: Result, host: Facts, log: Path, offset: float) -> Result:
     if not result.latency_ms.samples:
         return result
     try:
         use = energy.from_csv(log, result.idle, energy.window_of(result), len(result.latency_ms.samples), offset)
     except MeterError as error:
         raise MeterError(f"{_named(result)}: {error}") from error
-    return msgspec.structs.replace(result, power=use, power_not_measured=None)
+    return judged(msgspec.structs.replace(result, power=use, power_not_measured=None), host)
 
 
 def lines(record: Record) -> list[str]:

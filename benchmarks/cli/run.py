@@ -36,7 +36,7 @@ from ..plan import Asked
 from ..record import Fidelity, Settings
 from ..scenarios import SCENARIOS
 from ..session import Plan, Session
-from ..watch import in_thread
+from ..watch import busy_ns, in_thread
 from .shown import Following
 
 IDLE_S = 5.0
@@ -77,7 +77,9 @@ def finite(ctx: click.Context, option: click.Parameter, value: float | None) -> 
 @click.option("--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]")
 @click.option("--scenario", "scenarios", callback=names, default="interpreter,single-stream", show_default=True,
               help=f"With commas between them: {', '.join(SCENARIOS)}; or all.")  # fmt: skip
-@click.option("--source", help="Frames, as `edge run` takes them.  [default: the profile's camera, else sample:]")
+@click.option("--source", "sources", multiple=True,
+              help="Frames, as `edge run` takes them; one for each camera of streams.  "
+              "[default: the profile's camera, else sample:]")  # fmt: skip
 @click.option("--fps", type=click.FloatRange(0, 1000), default=30.0, show_default=True,
               help="How fast a recording is played as a camera; 0: every frame, as fast as can be.")  # fmt: skip
 @click.option("--threads", callback=numbers, help="Of the interpreter, as in 1,2,4.  [default: up to 4]")
@@ -111,7 +113,10 @@ def command(profile: str, power: str, idle: float, output: Path | None, strict: 
         todo = Plan(
             jobs=plans.jobs(wanted, chosen, bench),
             settings=Settings(
-                duration_s=wanted.duration_s, count=count, source=wanted.source, command=["edge-bench", *sys.argv[1:]]
+                duration_s=wanted.duration_s,
+                count=count,
+                source=", ".join(wanted.sources) or None,
+                command=["edge-bench", *sys.argv[1:]],
             ),
             profile=chosen,
             profile_text=plans.text_of(profile),
@@ -137,8 +142,9 @@ def _writable(output: Path | None) -> None:
     import tempfile
 
     name = printable(output)
-    if output.is_dir():
-        raise ConfigError(f"--output {name}: a folder; name a file in it")
+    if output.exists() and not output.is_file():
+        what = "a folder; name a file in it" if output.is_dir() else "a device or a pipe; name a file, or - for stdout"
+        raise ConfigError(f"--output {name}: {what}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, prefix=".edge-"):
@@ -150,7 +156,7 @@ def _writable(output: Path | None) -> None:
 @contextmanager
 def _measuring(power: str, profile: DeviceProfile) -> Iterator[tuple[Bench, Path | None]]:
     """What measures, with the meter that was asked for, and the file of an outside one."""
-    log = Path(power) if power not in ("auto", "none", *adapters.kinds("power")) and "." in power else None
+    log = Path(power) if power not in ("auto", "none") and (Path(power).is_file() or power.endswith(".csv")) else None
     if log is not None and not log.is_file():
         raise ConfigError(f"--power {printable(log)}: no such file; start the meter's log first")
     found, why = (None, "not asked for") if log or power == "none" else _meter(power, profile)
@@ -160,7 +166,9 @@ def _measuring(power: str, profile: DeviceProfile) -> Iterator[tuple[Bench, Path
         no_meter=why,
         stop=threading.Event(),
         every=in_thread,
-        yardstick=yardstick.work(),
+        # What a meter tells is the model's alone only if nothing else runs between its samples.
+        yardstick=yardstick.none if found or log else yardstick.work,
+        busy=busy_ns,
     )
     try:
         yield bench, log

@@ -50,13 +50,13 @@ class Following:
     def _move(self, number: int, what: str, share: float) -> None:
         if self._bar is None:
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=self._terminal, transient=True)
+            self._bar = Progress(*columns, console=self._terminal, transient=True, auto_refresh=False)
             self._bar.add_task("", total=len(self._jobs))
             self._bar.start()
         job = self._jobs[number]
         described = title(job) if what == job.scenario else f"{title(job)}: {what}"
         done = number + (min(share, 1.0) if what == job.scenario else float(what == "check answers"))
-        self._bar.update(self._bar.task_ids[0], completed=done, description=described)
+        self._bar.update(self._bar.task_ids[0], completed=done, description=described, refresh=True)
 
     def close(self) -> None:
         """Take the bar away."""

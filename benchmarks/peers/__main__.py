@@ -67,7 +67,7 @@ def command(
     chosen = _chosen(only)
     started = datetime.now(timezone.utc)
     console = Console(stderr=True)
-    with shown(console) as display, tempfile.TemporaryDirectory() as scratch:
+    with shown(console, NAME) as display, tempfile.TemporaryDirectory() as scratch:
         found = _measure(chosen, place, onnx, Path(scratch), count // CALLS, threads, display)
     host = Linux().facts()
     rows = table.rows(found)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, one_line
 
 from .environments import complaint
 from .known import Peer
@@ -24,6 +24,9 @@ WORKER = Path(__file__).with_name("worker.py")
 START_S = 300.0
 ANSWER_S = 120.0
 """How long to wait for an answer."""
+
+END_S = 5.0
+"""How long to wait for the end of a process that has closed its output."""
 
 SEED = 1
 """Of the order in which the peers have their turns, another one each round."""
@@ -54,7 +57,7 @@ class Measured(msgspec.Struct, kw_only=True):
 
 
 class Worker:
-    """The process of a peer. Raises EdgeError where it dies or is silent, and is ended then."""
+    """The process of a peer. `ask` raises EdgeError where it dies or is silent; then it is to be closed."""
 
     def __init__(self, line: Sequence[str]) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
@@ -76,10 +79,19 @@ class Worker:
             self._process.stdin.flush()
             return self._answer(limit_s)
         except (OSError, EOFError) as error:
+            raise EdgeError(self._last_words(min(limit_s, END_S))) from error
+
+    def _last_words(self, limit_s: float) -> str:
+        """Why a process that says no more has ended; one that goes on without a word is killed."""
+        try:
             self._process.wait(limit_s)
-            self._said.seek(0)
-            said = complaint(self._said.read().decode("utf-8", "replace"))
-            raise EdgeError(said or f"it ended with exit code {self._process.returncode}") from error
+            ended = f"it ended with exit code {self._process.returncode}"
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            ended = "it closed its output and went on"
+        self._said.seek(0)
+        return complaint(self._said.read().decode("utf-8", "replace")) or ended
 
     def _answer(self, limit_s: float) -> bytes:
         assert self._process.stdout is not None
@@ -118,9 +130,13 @@ def opened(measured: Measured, line: Sequence[str]) -> Worker | None:
 
 
 def rounds(
-    workers: Sequence[tuple[Measured, Worker]], numbers: Sequence[int], calls: int, watch: Callable[..., Iterable[int]]
+    workers: Sequence[tuple[Measured, Worker]],
+    numbers: Sequence[int],
+    calls: int,
+    watch: Callable[..., Iterable[int]],
+    limit_s: float = ANSWER_S,
 ) -> None:
-    """In each round let every peer have one turn of `calls` calls; one that fails drops out, and keeps its turns.
+    """In each round let every peer have one turn of `calls` calls; one that fails is ended, and keeps its turns.
 
     watch: shows how far it is, as `edge.cli.progress` has it.
     """
@@ -130,7 +146,8 @@ def rounds(
         order.shuffle(running)
         for measured, worker in list(running):
             try:
-                measured.turns[number] = msgspec.json.decode(worker.ask(f"run {calls}\n"), type=Turn)
+                measured.turns[number] = msgspec.json.decode(worker.ask(f"run {calls}\n", limit_s), type=Turn)
             except (EdgeError, msgspec.DecodeError) as error:
-                measured.why_not = f"it ended after {len(measured.turns)} turns: {error}"
+                worker.close()  # what is silent may still compute, in the turns of the others
+                measured.why_not = f"it ended after {len(measured.turns)} turns: {one_line(error)}"
                 running.remove((measured, worker))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from edge.errors import one_line
 from edge.host import Facts
 
-from ..record import VERDICTS, Record, Result, Settings, Verdict
+from ..record import VERDICTS, Failure, Record, Result, Settings, Verdict
 from .words import Row, counted, number
 
 
@@ -46,8 +46,20 @@ def asked(record: Record) -> list[Row]:
         Row("profile", [one_line(record.profile)]),
         Row("length", [length(settings)]),
         Row("source", [one_line(settings.source or "none named")]),
-        Row("complete", ["yes" if record.complete else "no: it was interrupted, and has what was measured until then"]),
+        Row("complete", [_complete(record)]),
+        *([Row("failed", [_failed(each) for each in record.failed])] if record.failed else []),
     ]
+
+
+def _complete(record: Record) -> str:
+    if record.complete:
+        return "yes"
+    return "no: see what failed" if record.failed else "no: it was interrupted, and has what was measured until then"
+
+
+def _failed(failure: Failure) -> str:
+    threads = f", {counted(failure.threads, 'thread')}" if failure.threads else ""
+    return one_line(f"{failure.scenario}, {failure.model}{threads}: {failure.error}")
 
 
 def length(settings: Settings) -> str:

@@ -97,7 +97,7 @@ def _decades(low: float, high: float, most: int) -> list[tuple[float, str]]:
 
 
 def _label(value: float, decimals: int) -> str:
-    if value and (abs(value) >= 1e5 or decimals > 4):
+    if abs(value) >= 1e5 or decimals > 4:
         return f"{value:.3g}"
     return f"{value:,.{decimals}f}"
 

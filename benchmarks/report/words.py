@@ -135,11 +135,13 @@ def of_frames(result: Result) -> list[str]:
 
 
 def of_memory(result: Result) -> list[str]:
-    """Of the process and of the model's file."""
+    """Of the process that ran the model, and of the model's file."""
     found = result.memory
-    own = f"peak {size(found.peak_bytes)}, steady {size(found.steady_bytes)} (harness included)"
+    told = f"peak {size(found.peak_bytes)}, steady {size(found.steady_bytes)} (harness included)"
+    if result.scenario == "cold":
+        told = f"peak {size(found.peak_bytes)} (of a fresh process)"
     return [
-        NOT_MEASURED if found.peak_bytes is found.steady_bytes is None else own,
+        NOT_MEASURED if found.peak_bytes is found.steady_bytes is None else told,
         f"model {size(result.model_bytes)}",
     ]
 
@@ -196,10 +198,10 @@ def of_host(result: Result) -> list[str]:
 
 
 def clock(result: Result) -> str:
-    """The mean over cores and time, and the highest it may be."""
+    """Of the fastest core, the mean over time, and the highest it may be."""
     during = [moment.clock_mhz for moment in result.watch if moment.clock_mhz is not None]
-    clocks = during or result.host_after.clocks_mhz
-    if not clocks:
+    clocks = during or [max(result.host_after.clocks_mhz or (), default=0.0)]
+    if not any(clocks):
         return NOT_MEASURED
     most = result.host_after.most_mhz
     return f"{sum(clocks) / len(clocks):,.0f}{f' of {max(most):,.0f}' if most else ''} MHz"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ import msgspec
 from edge.errors import InferenceError, one_line
 from edge.types import Clock
 
-from ..parts import Bench, Counted, Job, Sample
+from ..parts import Bench, Job, Lost, Sample
 
 STAGES = ("process", "import", "load", "first_answer")
 
@@ -24,50 +26,86 @@ CHILD = (  # garbage is not looked for, as in the command line until all is load
 )
 
 
-class Cold:
-    """Starts a process a sample. The files are in the system's cache, as on the second start of a service."""
+class Told(msgspec.Struct, frozen=True):
+    """What `fresh.answer` says."""
 
-    latency_is = "from the start of a fresh process to its first answer (files in the system's cache)"
+    times_ns: tuple[int, int, int, int]
+    backend: str
+    threads: int | None
+    peak_bytes: int | None
+
+
+class Cold:
+    """Starts a process a sample. The files are in the system's cache, as on the second start of a service.
+
+    backend, threads, peak_bytes: of these processes; "unknown" and None before the first. The most of all peaks counts.
+    """
+
+    latency_is = (
+        "from the start of a fresh process to its first answer (files in the system's cache, labels and fit as the "
+        "profile and the model's card say)"
+    )
     stages = STAGES
     back_to_back = True
     warms_up = False
     engine = None
 
-    def __init__(self, job: Job, clock: Clock) -> None:
+    def __init__(self, job: Job, clock: Clock, limit_s: float = LIMIT_S) -> None:
         code = CHILD.format(path=sys.path, model=str(job.model.path), profile=job.profile, threads=job.threads)
         self._command = [sys.executable, "-c", code]
         self._name = job.model.name
         self._clock = clock
+        self._limit_s = limit_s
         self.backend = "unknown"
+        self.threads: int | None = None
+        self.peak_bytes: int | None = None
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield a sample a process. Raises InferenceError where one fails."""
         while True:
             started = self._clock()
-            times, self.backend = self._child()
-            begun, imported, loaded, answered = times
+            told = self._child()
+            self.backend, self.threads = told.backend, told.threads
+            self.peak_bytes = max(self.peak_bytes or 0, told.peak_bytes or 0) or None
+            begun, imported, loaded, answered = told.times_ns
             stages = (begun - started, imported - begun, loaded - imported, answered - loaded)
             yield Sample(self._clock(), answered - started, stages)
 
-    def _child(self) -> tuple[list[int], str]:
+    def _child(self) -> Told:
         try:
-            done = subprocess.run(self._command, capture_output=True, timeout=LIMIT_S)
+            code, out, err = _ran(self._command, self._limit_s)
         except subprocess.TimeoutExpired as error:
-            raise InferenceError(f"{self._name}: a fresh process gave no answer within {LIMIT_S:g} s") from error
-        if done.returncode != 0:
-            said = one_line(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or "nothing")
-            raise InferenceError(f"{self._name}: a fresh process ended with code {done.returncode} and said: {said}")
-        return msgspec.json.decode(done.stdout, type=tuple[list[int], str])
+            raise InferenceError(f"{self._name}: a fresh process gave no answer within {self._limit_s:g} s") from error
+        if code != 0:
+            said = one_line("".join(err.decode("utf-8", "replace").strip().splitlines()[-1:]) or "nothing")
+            raise InferenceError(f"{self._name}: a fresh process ended with code {code} and said: {said}")
+        try:
+            return msgspec.json.decode(b"".join(out.splitlines()[-1:]), type=Told)  # libraries may print before it
+        except msgspec.DecodeError as error:
+            raise InferenceError(f"{self._name}: a fresh process gave no answer: {one_line(error)}") from error
 
-    def begin(self) -> None:
-        """Nothing is counted."""
-
-    def counted(self, seconds: float) -> Counted:
+    def lost(self) -> list[Lost]:
         """No frame can be lost."""
-        return Counted()
+        return []
 
     def close(self) -> None:
         """No process outlives its sample."""
+
+
+def _ran(command: list[str], limit_s: float) -> tuple[int, bytes, bytes]:
+    """Exit code, stdout and stderr of a process in a session of its own: Ctrl-C in a terminal is for its parent alone.
+
+    Where it is not waited for to the end, it is killed, with those that it has started. Raises TimeoutExpired.
+    """
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            out, err = process.communicate(timeout=limit_s)
+        except BaseException:
+            if process.returncode is None:  # else its number may be another one's by now
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    return process.returncode, out, err
 
 
 def open(job: Job, bench: Bench) -> Cold:

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from edge.engine import Engine
 from edge.types import Clock, Frame
 
-from ..parts import Bench, Counted, Job, Sample
+from ..parts import Bench, Job, Sample
+from .loaded import Loaded
 
 
-class Interpreter:
+class Interpreter(Loaded):
     """Times `infer` of whatever the profile opened."""
 
     latency_is = "set input, invoke, read output"
     stages = ()
     back_to_back = True
-    warms_up = True
 
     def __init__(self, engine: Engine, frame: Frame, clock: Clock) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self._clock = clock
         self._tensor = engine.preprocessor.new_tensor()
         engine.prepare(frame, self._tensor)
@@ -33,23 +33,8 @@ class Interpreter:
             ended = clock()
             yield Sample(ended, ended - started)
 
-    @property
-    def backend(self) -> str:
-        """What really runs the model."""
-        return self.engine.interpreter.backend
-
-    def begin(self) -> None:
-        """Nothing is counted."""
-
-    def counted(self, seconds: float) -> Counted:
-        """No frame can be lost."""
-        return Counted()
-
-    def close(self) -> None:
-        """Free the model."""
-        self.engine.close()
-
 
 def open(job: Job, bench: Bench) -> Interpreter:
     """Load the model, and make its input of the first frame."""
-    return Interpreter(job.open(), job.frames()[0], bench.clock)
+    frame = job.frames()[0]
+    return Interpreter(job.open(), frame, bench.clock)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle
 
-from edge.engine import Engine
 from edge.pipeline import Pipeline
 from edge.types import Clock, Frame
 
-from ..parts import Bench, Counted, Job, Sample
+from ..parts import Bench, Job, Sample
+from .loaded import Loaded
 from .single_stream import STAGES, split
 
 
@@ -30,16 +30,15 @@ class Memory:
         """Nothing is held open."""
 
 
-class Offline:
+class Offline(Loaded):
     """A pipeline that always has a frame ready."""
 
     latency_is = "from one answer to the next, with preprocessing and inference overlapped"
     stages = STAGES
     back_to_back = False
-    warms_up = True
 
     def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
-        self.engine: Engine = pipeline.engine
+        super().__init__(pipeline.engine)
         self._pipeline = pipeline
         self._clock = clock
 
@@ -50,23 +49,12 @@ class Offline:
             yield Sample(result.finished_at_ns, result.finished_at_ns - before, split(result))
             before = result.finished_at_ns
 
-    @property
-    def backend(self) -> str:
-        """What really runs the model."""
-        return self.engine.interpreter.backend
-
-    def begin(self) -> None:
-        """Nothing is counted."""
-
-    def counted(self, seconds: float) -> Counted:
-        """No frame can be lost."""
-        return Counted()
-
     def close(self) -> None:
         """Stop the loop, and free the model."""
         self._pipeline.close()
 
 
 def open(job: Job, bench: Bench) -> Offline:
-    """Load the model and the frames."""
-    return Offline(Pipeline(Memory(job.frames()), job.open(), "frames in memory"), bench.clock)
+    """Load the frames and the model."""
+    memory = Memory(job.frames())
+    return Offline(Pipeline(memory, job.open(), "frames in memory"), bench.clock)

@@ -8,7 +8,8 @@ from itertools import cycle
 from edge.engine import Engine
 from edge.types import Clock, Frame, Result
 
-from ..parts import Bench, Counted, Job, Sample
+from ..parts import Bench, Job, Sample
+from .loaded import Loaded
 
 STAGES = ("preprocess", "inference", "postprocess")
 
@@ -18,16 +19,15 @@ def split(result: Result) -> tuple[int, int, int]:
     return result.timing.preprocess, result.timing.inference, result.timing.postprocess
 
 
-class SingleStream:
+class SingleStream(Loaded):
     """Goes round and round frames in memory."""
 
     latency_is = "from a decoded frame to its answer: preprocess, infer, read the answer"
     stages = STAGES
     back_to_back = True
-    warms_up = True
 
     def __init__(self, engine: Engine, frames: list[Frame], clock: Clock) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self._frames = frames
         self._clock = clock
         self._tensor = engine.preprocessor.new_tensor()
@@ -41,23 +41,8 @@ class SingleStream:
             ended = clock()
             yield Sample(ended, ended - started, split(result))
 
-    @property
-    def backend(self) -> str:
-        """What really runs the model."""
-        return self.engine.interpreter.backend
-
-    def begin(self) -> None:
-        """Nothing is counted."""
-
-    def counted(self, seconds: float) -> Counted:
-        """No frame can be lost."""
-        return Counted()
-
-    def close(self) -> None:
-        """Free the model."""
-        self.engine.close()
-
 
 def open(job: Job, bench: Bench) -> SingleStream:
-    """Load the model and the frames."""
-    return SingleStream(job.open(), job.frames(), bench.clock)
+    """Load the frames and the model."""
+    frames = job.frames()
+    return SingleStream(job.open(), frames, bench.clock)

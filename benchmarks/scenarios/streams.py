@@ -7,40 +7,41 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Thread
 
-from edge.engine import Engine
 from edge.errors import CameraError, EdgeError
-from edge.pipeline import STALL_S
+from edge.pipeline import JOIN_S, STALL_S
 
-from ..parts import Bench, Counted, Job, Sample
-from ..record import Frames, Stream
+from ..parts import Bench, Job, Lost, Sample
 from . import camera
+from .loaded import Loaded
 from .single_stream import STAGES
 
-Item = tuple[int, Sample | EdgeError | None]
-"""Of which loop: a sample, what ended it, or None where its source has ended."""
+Item = Sample | EdgeError | None
+"""A sample of a loop, what ended it, or None where its source has ended."""
 
 
-class Streams:
+class Streams(Loaded):
     """Runs the loops in threads, and takes their answers in the order in which they come."""
 
     latency_is = "preprocess, inference and answer of a frame, in one of the loops that run at the same time"
     stages = STAGES
     back_to_back = False
-    warms_up = True
 
     def __init__(self, loops: list[camera.Loop]) -> None:
-        self.engine: Engine = loops[0].engine
+        super().__init__(loops[0].engine)
         self._loops = loops
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._threads: list[Thread] = []
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield samples of all loops, until all sources have ended. Raises CameraError and InferenceError."""
         for number, loop in enumerate(self._loops):
-            Thread(target=self._run, args=(number, loop), name=f"edge-stream-{number}", daemon=True).start()
+            thread = Thread(target=self._run, args=(number, loop), name=f"edge-stream-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         running = len(self._loops)
         while running:
             try:
-                _, item = self._items.get(timeout=2 * STALL_S)
+                item = self._items.get(timeout=2 * STALL_S)
             except queue.Empty as error:
                 raise CameraError(f"none of {running} loops gave an answer for {2 * STALL_S:g} s; try fewer") from error
             if isinstance(item, EdgeError):
@@ -53,47 +54,30 @@ class Streams:
     def _run(self, number: int, loop: camera.Loop) -> None:
         try:
             for sample in loop:
-                self._items.put((number, sample))
-            self._items.put((number, None))
+                self._items.put(sample._replace(camera=number))
+            self._items.put(None)
         except EdgeError as error:
-            self._items.put((number, error))
+            self._items.put(error)
 
-    @property
-    def backend(self) -> str:
-        """What really runs the model."""
-        return self.engine.interpreter.backend
-
-    def begin(self) -> None:
-        """Count from now on."""
-        for loop in self._loops:
-            loop.begin()
-
-    def counted(self, seconds: float) -> Counted:
-        """What became of the frames of each camera, and of all."""
-        each = [loop.frames() for loop in self._loops]
-        every = Frames(
-            answered=sum(frames.answered for frames in each),
-            replaced=sum(frames.replaced for frames in each),
-            undecodable=sum(frames.undecodable for frames in each),
-        )
-        return Counted(every, [_stream(frames, seconds) for frames in each])
+    def lost(self) -> list[Lost]:
+        """Of each camera."""
+        return [lost for loop in self._loops for lost in loop.lost()]
 
     def close(self) -> None:
         """Stop all loops, and give cameras and models back."""
-        for loop in self._loops:
-            loop.close()
-
-
-def _stream(frames: Frames, seconds: float) -> Stream:
-    return Stream(fps=round(frames.answered / seconds, 3), answered=frames.answered, replaced=frames.replaced)
+        with ExitStack() as stack:
+            for loop in self._loops:
+                stack.callback(loop.close)
+        for thread in self._threads:
+            thread.join(JOIN_S)
 
 
 def open(job: Job, bench: Bench) -> Streams:
     """Open a loop for each stream; where one cannot be opened, those before it are closed."""
     with ExitStack() as stack:
         loops = []
-        for _ in range(job.streams):
-            loops.append(camera.open(job, bench))
+        for number in range(job.streams):
+            loops.append(camera.open(job, bench, number))
             stack.callback(loops[-1].close)
         stack.pop_all()
     return Streams(loops)

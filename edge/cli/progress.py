@@ -37,10 +37,11 @@ class Live:
 
 
 class Plain:
-    """Lines on stderr: what is said, and now and then how far a long step is."""
+    """Lines on stderr: what is said, and now and then how far a long step is. name: of the program, before each."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, name: str = "edge") -> None:
         self._clock = clock
+        self._name = name
 
     def watch(self, items: Sequence[Any], title: str) -> Iterator[Any]:
         """Go through ``items``; long ones tell how far they are."""
@@ -53,14 +54,14 @@ class Plain:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        click.echo(f"edge: {line}", err=True)
+        click.echo(f"{self._name}: {line}", err=True)
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Live | Plain]:
-    """A live display where the console is a terminal, else lines on stderr."""
+def shown(console: Console, name: str = "edge") -> Iterator[Live | Plain]:
+    """A live display where the console is a terminal, else lines on stderr that begin with the program's `name`."""
     if not console.is_terminal or console.is_dumb_terminal:
-        yield Plain()
+        yield Plain(name=name)
         return
     columns = (
         TextColumn("{task.description}"),

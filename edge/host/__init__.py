@@ -12,8 +12,9 @@ Family = Literal["raspberry-pi", "jetson", "pc", "other"]
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What does not change while a program runs. None: this machine does not tell.
 
-    board: as the device tree or the firmware names it. machine: as `uname -m`. cores: that this process may use.
-    memory_bytes: of the machine. versions: of the installed packages that matter to speed, by name.
+    board: as the device tree or the firmware names it. machine: as `uname -m`; "aarch64 (32-bit userland)" where
+    Python is of 32 bits and the kernel is not, for that decides which packages there are. cores: that this process may
+    use. memory_bytes: of the machine. versions: of the installed packages that matter to speed, by name.
     """
 
     board: str | None
@@ -31,18 +32,20 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """How the machine fares at one moment. None: this machine does not tell; an empty tuple: it tells that none is.
 
-    at_ns: of the host's clock. governors: each one that a core of this process has, once. clocks_mhz, most_mhz: one
-    a core: the present clock, and the highest it may have. temperature_c: of the hottest zone. limits: what holds the
-    device back just now ("under-voltage", "throttled", …), and limits_since_boot what did at any time since.
-    limit_events: a count that rises with each throttling. busy_s, stolen_s: seconds that all cores were busy, and that
-    the hypervisor gave to others, since boot. own_s: processor seconds of this process and of its children that ended.
-    swapped_bytes: moved to and from swap since boot. memory_bytes, peak_memory_bytes: of this process, resident.
+    at_ns: of the host's clock. governors: each one that a core of this process has, once. clocks_mhz, most_mhz,
+    least_mhz: one a core: the present clock, and the highest and the lowest it may have. temperature_c: of the hottest
+    zone. limits: what holds the device back just now ("under-voltage", "throttled", …), and limits_since_boot what did
+    at any time since. limit_events: a count that rises with each throttling. busy_s, stolen_s: seconds that the cores
+    of this process were busy, added up, and that the hypervisor gave to others, since boot, in steps of 10 ms. own_s:
+    processor seconds of this process and of its children that ended. swapped_bytes: moved to and from swap since boot.
+    memory_bytes, peak_memory_bytes: of this process, resident.
     """
 
     at_ns: int
     governors: tuple[str, ...] | None = None
     clocks_mhz: tuple[float, ...] | None = None
     most_mhz: tuple[float, ...] | None = None
+    least_mhz: tuple[float, ...] | None = None
     temperature_c: float | None = None
     limits: tuple[str, ...] | None = None
     limits_since_boot: tuple[str, ...] | None = None

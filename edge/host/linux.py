@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import struct
 import time
 from functools import cached_property
 from importlib import metadata
@@ -40,29 +41,42 @@ STRANGE_ZONES = ("iwlwifi", "PMIC", "nvme")
 COOLERS = ("cpufreq", "thermal-cpufreq")
 """Cooling devices that cool by slowing the processor: slowed where their state is above 0."""
 
+CORE = re.compile(r"^cpu(\d+)((?: +\d+){8})", re.MULTILINE | re.ASCII)
+"""A line of /proc/stat (proc(5)): ticks of user, nice, system, idle, iowait, irq, softirq and steal since boot."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+BITS = 8 * struct.calcsize("P")
+"""Of an address in this Python: wheels are chosen by it, and not by the kernel."""
 
 
 class Linux:
     """The machine below `root`, which is that of another one only in tests. run: runs `vcgencmd`."""
 
-    def __init__(self, *, root: Path = Path("/"), run: Run = firmware.run, clock: Clock = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path = Path("/"),
+        run: Run = firmware.run,
+        clock: Clock = time.monotonic_ns,
+        bits: int = BITS,
+    ) -> None:
+        self._bits = bits
         self._root = root
         self._run = run
         self._clock = clock
 
     def facts(self) -> Facts:
         """What does not change."""
-        own = os.uname()
         return Facts(
             board=self._board,
             family=self._family,
             cpu=self._cpu(),
-            machine=text(self._root / "proc/sys/kernel/arch") or own.machine,
+            machine=self._arch + (" (32-bit userland)" if self._bits == 32 and "64" in self._arch else ""),
             cores=len(self._cores),
             memory_bytes=self._memory(),
-            kernel=text(self._root / "proc/sys/kernel/osrelease") or own.release,
+            kernel=text(self._root / "proc/sys/kernel/osrelease") or os.uname().release,
             system=self._system(),
             python=platform.python_version(),
             versions=_versions(),
@@ -78,6 +92,7 @@ class Linux:
             governors=once(text(path) for path in self._governors),
             clocks_mhz=self._clocks(now),
             most_mhz=megahertz(self._most),
+            least_mhz=megahertz(self._least),
             temperature_c=self._temperature(),
             limits=now,
             limits_since_boot=since_boot,
@@ -112,14 +127,17 @@ class Linux:
         return text(self._root / "proc/device-tree/model") or " ".join(part for part in made if part) or None
 
     @cached_property
+    def _arch(self) -> str:
+        return text(self._root / "proc/sys/kernel/arch") or os.uname().machine  # the file is there from Linux 6.1 on
+
+    @cached_property
     def _family(self) -> Family:
         model = text(self._root / "proc/device-tree/model") or ""
         if model.startswith("Raspberry Pi"):
             return "raspberry-pi"
         if "nvidia,tegra" in (text(self._root / "proc/device-tree/compatible") or ""):
             return "jetson"
-        machine = text(self._root / "proc/sys/kernel/arch") or os.uname().machine
-        return "pc" if machine in ("x86_64", "i686") else "other"
+        return "pc" if self._arch in ("x86_64", "i686") else "other"
 
     def _cpu(self) -> str | None:
         told = (text(path) for path in self._glob("proc/device-tree/cpus/cpu@*/compatible"))
@@ -139,8 +157,8 @@ class Linux:
         """The cores that this process may use, and that are not switched off."""
         found = re.search(r"^Cpus_allowed_list:\s*(\d\S*)$", text(self._root / "proc/self/status") or "", re.MULTILINE)
         allowed = listed(found[1]) if found else sorted(os.sched_getaffinity(0))
-        online = text(self._root / "sys/devices/system/cpu/online")
-        return [core for core in allowed if core in listed(online)] if online else allowed
+        online = set(listed(text(self._root / "sys/devices/system/cpu/online") or ""))
+        return [core for core in allowed if core in online] or allowed  # a container may number them otherwise
 
     # --- where it is read
 
@@ -166,6 +184,10 @@ class Linux:
     @cached_property
     def _most(self) -> list[Path]:
         return self._of_cores("cpufreq/scaling_max_freq")
+
+    @cached_property
+    def _least(self) -> list[Path]:
+        return self._of_cores("cpufreq/scaling_min_freq")
 
     @cached_property
     def _hot(self) -> list[Path]:
@@ -200,8 +222,8 @@ class Linux:
     def _clocks(self, limits: tuple[str, ...] | None) -> tuple[float, ...] | None:
         found = megahertz(self._present)
         if found is None:
-            listed = re.findall(r"^cpu MHz\s*:\s*(\d+\.?\d*)$", text(self._root / "proc/cpuinfo") or "", re.MULTILINE)
-            return tuple(float(listed[core]) for core in self._cores if core < len(listed)) or None
+            all_mhz = re.findall(r"^cpu MHz\s*:\s*(\d+\.?\d*)$", text(self._root / "proc/cpuinfo") or "", re.MULTILINE)
+            return tuple(float(all_mhz[core]) for core in self._cores if core < len(all_mhz)) or None
         if self._family == "raspberry-pi" and set(limits or ()) & set(firmware.SLOWED):
             real = firmware.clock_mhz(self._run)
             return found if real is None else (real,) * len(found)
@@ -222,11 +244,14 @@ class Linux:
         return (*now, *extra), since_boot
 
     def _busy(self) -> tuple[float | None, float | None]:
-        fields = (text(self._root / "proc/stat") or "").partition("\n")[0].split()[1:9]
-        if len(fields) < 8 or not all(field.isdecimal() for field in fields):
+        """Of the cores of this process; None where one of them is not told."""
+        lines = CORE.findall(text(self._root / "proc/stat") or "")
+        told = {int(core): [int(field) for field in fields.split()] for core, fields in lines}
+        if not told.keys() >= set(self._cores):
             return None, None
-        user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, fields)
-        return (user + nice + system + irq + softirq) / TICKS, stolen / TICKS
+        each = [told[core] for core in self._cores]
+        busy = sum(user + nice + system + irq + soft for user, nice, system, _idle, _waiting, irq, soft, _ in each)
+        return busy / TICKS, sum(fields[-1] for fields in each) / TICKS
 
     def _own(self) -> float | None:
         fields = (text(self._root / "proc/self/stat") or "").rpartition(")")[2].split()[11:15]

@@ -29,8 +29,12 @@ MOST_SAID = 300
 class LiteRT:
     """One loaded model. Not for use by several threads at once."""
 
-    def __init__(self, interpreter: Any, backend: str, threads: int, name: str) -> None:
+    def __init__(
+        self, interpreter: Any, backend: str, threads: int, name: str, instead_of: tuple[str, ...] = ()
+    ) -> None:
+        """instead_of: why the runtimes that come first do not work. Raise ModelError for no image model."""
         self.backend = backend
+        self.instead_of = instead_of
         self.threads = threads
         self._name = name
         self._interpreter = interpreter
@@ -111,7 +115,7 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
             continue
         for reason in broken:
             log.warning("%s runs instead, because %s", backend, reason)
-        return LiteRT(interpreter, backend, threads, name)
+        return LiteRT(interpreter, backend, threads, name, tuple(broken))
     raise AdapterError(f"no LiteRT runtime works here ({'; '.join(broken)}); {INSTALL}")
 
 

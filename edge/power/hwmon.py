@@ -55,6 +55,9 @@ class Rail(NamedTuple):
     def _read(self, path: Path) -> int:
         try:
             return int(path.read_bytes())
+        except PermissionError as error:
+            advice = f"run `sudo chmod a+r {path}`"
+            raise MeterError(f"hwmon {self.chip} {self.label}: no permission to read {path}; {advice}") from error
         except OSError as error:
             why = error.strerror or "unknown reason"
             raise MeterError(f"hwmon {self.chip} {self.label}: cannot be read: {why}; check its wires") from error

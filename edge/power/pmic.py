@@ -6,11 +6,14 @@ Each reading starts `vcgencmd`, which takes some milliseconds of one core.
 from __future__ import annotations
 
 from edge import firmware
-from edge.errors import MeterError
+from edge.errors import MeterError, one_line
 from edge.firmware import Run
 from edge.types import Power
 
-INSTALL = "it needs a Raspberry Pi 5 and `sudo apt install raspi-utils`"
+MEMBER = "`sudo usermod -aG video $USER`"
+"""Whoever is in this group may ask the firmware."""
+
+INSTALL = f"it needs a Raspberry Pi 5, `sudo apt install raspi-utils` and {MEMBER}"
 
 
 class Pmic:
@@ -28,13 +31,18 @@ class Pmic:
 
     def read(self) -> Power:
         """Watts at this moment. Raises MeterError."""
-        rails = firmware.rails(self._run)
-        if rails is None:
-            advice = "on a Raspberry Pi: `sudo apt install raspi-utils`, and `sudo usermod -aG video $USER`"
+        text = self._run(["vcgencmd", "pmic_read_adc"])
+        if text is None:
+            advice = f"on a Raspberry Pi: `sudo apt install raspi-utils`, and {MEMBER}"
             raise MeterError(f"pmic: vcgencmd cannot be run, or gives no answer; {advice}")
-        if not rails:
+        rails = firmware.rails(text)
+        if not rails and firmware.refused(text):
             advice = "wire an INA219 or its like to I2C, and use hwmon"
             raise MeterError(f"pmic: this board measures no currents, as a Raspberry Pi 5 would; {advice}")
+        if not rails:
+            said = one_line(text.strip().partition("\n")[0])
+            advice = f"usually it is the permission: {MEMBER}, and log in anew"
+            raise MeterError(f"pmic: vcgencmd cannot ask the firmware: {said}; {advice}")
         return Power(watts=sum(volts * amps for volts, amps in rails.values()))
 
     def close(self) -> None:

@@ -239,6 +239,7 @@ def record(**changes):
         "profile": "raspberry-pi-4",
         "profile_text": 'name = "raspberry-pi-4"\n',
         "host": facts(),
+        "failed": [],
         "results": [result()] if "results" not in changes else [],
     }
     return Record(**{**told, **changes})

@@ -51,11 +51,14 @@ def test_the_scenarios_of_the_loop_run_it_for_real(bench, tiny_file, tmp_path, s
     assert result.latency_ms.count == 20 and set(result.stages_ms) == {"preprocess", "inference", "postprocess"}
     assert (result.age_ms is None) == (scenario == "offline")
     assert (result.streams is not None) == (scenario == "streams")
+    if result.streams:
+        assert sum(stream.answered for stream in result.streams) == result.frames.answered == 20
+        assert result.at_s[0] >= 0 and all(stream.fps > 0 for stream in result.streams)
 
 
 def test_a_recording_can_be_played_frame_by_frame(bench, tiny_file, tmp_path):
-    for number in range(40):
-        cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((48, 64, 3), number, np.uint8))
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number:04}.bmp"), np.full((8, 8, 3), number % 256, np.uint8))
     out = tmp_path / "r.json"
     ran = bench(
         "--model",
@@ -134,6 +137,7 @@ def test_strict_exits_1_unless_every_result_is_valid(bench, tiny_file):
             ),
             "a folder; name a file in it",
         ),
+        (("--output", "/dev/null"), "a device or a pipe"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_before_anything_is_measured(bench, tiny_file, arguments, said):
@@ -203,13 +207,25 @@ def test_ctrl_c_keeps_what_was_measured(tiny_file, tmp_path):
     assert b"median" in stdout
 
 
+def test_one_camera_cannot_be_opened_for_several_streams(bench, tiny_file):
+    streams = ("--scenario", "streams", "--streams", "2", "--source", "/dev/video9")
+    ran = bench("--model", tiny_file, *FAST, *streams)
+    assert ran.code == 2
+    assert "/dev/video9: a camera can be opened once, and streams is to have 2; give --source for each" in ran.err
+
+
+def test_the_debug_flag_may_stand_before_the_command():
+    assert completed(["--debug", "compare", "a"]) == ["--debug", "compare", "a"]
+    assert completed(["--debug"]) == ["run", "--debug"]
+
+
 def test_a_profile_may_name_its_meter(bench, tiny_file, tmp_path):
     profile, out = tmp_path / "p.toml", tmp_path / "r.json"
     profile.write_text(
         'name = "metered"\n[[interpreter]]\nkind = "litert"\n[power]\nkind = "scripted"\nscript = ["watts 2"]\n'
     )
     ran = bench(
-        profile, "--model", tiny_file, "--duration", 1, "--scenario", "interpreter", "--idle", 0.3, "--output", out
+        profile, "--model", tiny_file, "--duration", 1, "--scenario", "interpreter", "--idle", 0.6, "--output", out
     )
     assert ran.code == 0, ran.err
     (result,) = records.read(out).results

@@ -29,7 +29,7 @@ def machine(seed, seconds=30, wander=0.06):
     return np.array(walk)
 
 
-def run(seed, slower=1.0, seconds=30, median=4.0, wander=0.06, slope=0.65, yardstick=True, **changes):
+def run(seed, slower=1.0, seconds=30, median=4.0, wander=0.06, slope=1.0, yardstick=True, **changes):
     """A result on such a machine: ten samples each tenth of a second, 3 % of noise in each, and a tail."""
     chance = np.random.default_rng(seed + 10_000)
     slow = machine(seed, seconds, wander)
@@ -37,14 +37,16 @@ def run(seed, slower=1.0, seconds=30, median=4.0, wander=0.06, slope=0.65, yards
     noise = chance.normal(0, 0.03, len(each)) + (chance.random(len(each)) > 0.99) * 0.4
     ends = np.linspace(0, seconds, len(each) + 1)[1:]
     samples = slower * median * np.exp(slope * each + noise)
-    stick = 0.3 * np.exp(slow + chance.normal(0, 0.02, len(slow)))
+    stick = 3.0 * np.exp(slow + chance.normal(0, 0.02, len(slow)))
     given = {
         "samples": samples.tolist(),
         "at_s": ends.tolist(),
         "seconds": float(seconds),
         "latency_ms": stats.summary(samples),
         "stages_ms": {},
-        "yardstick": Yardstick(what=YARDSTICK, ms=stick.tolist(), at_s=ends[::10].tolist()) if yardstick else None,
+        "yardstick": Yardstick(what=YARDSTICK, ms=stick.tolist(), at_s=(ends[9::10] + 0.004).tolist())
+        if yardstick
+        else None,
     }
     return made.result(**{**given, **changes})
 
@@ -92,7 +94,7 @@ def test_a_gain_is_found_too():
 
 
 def test_a_machine_that_became_a_fifth_slower_is_told_apart_from_a_model_that_did():
-    quick, slow = run(1), run(2, median=4.0 * 1.2**0.65)
+    quick, slow = run(1), run(2, median=4.0 * 1.2)
     stick = slow.yardstick
     slow = made.result(**{**_fields(slow), "yardstick": _scaled(stick, 1.2)})
     pair = between(quick, slow).pairs[0]
@@ -130,29 +132,31 @@ def test_a_difference_below_the_floor_is_not_called_however_sure_it_is():
     assert measure.visible == pytest.approx(ratio.FLOOR)
 
 
-def test_a_yardstick_that_stands_still_says_nothing_of_the_slope():
+def test_a_yardstick_that_stands_still_does_not_tell_whether_the_model_follows_it():
     def still(level, seed):
         ends = [number / 10 for number in range(300)]
         return steady(seed=seed, yardstick=Yardstick(what=YARDSTICK, ms=[level] * 300, at_s=ends))
 
-    same, other = latency(still(0.3, 1), still(0.3, 2)), latency(still(0.3, 1), still(0.33, 2))
-    assert same.at_equal_speed.high - same.at_equal_speed.low < 0.01
-    assert other.at_equal_speed.low < 0.91
-    assert other.at_equal_speed.high > 1.0
+    same, other = latency(still(3.0, 1), still(3.0, 2)), latency(still(3.0, 1), still(3.3, 2))
+    assert same.at_equal_speed.high - same.at_equal_speed.low < 0.03
+    assert other.at_equal_speed.low < 0.92
+    assert other.at_equal_speed.high > 0.99
     assert other.finding == "no difference found"
 
 
-def test_the_slope_is_that_of_the_line_though_the_yardstick_is_noisy():
-    runs = [run(seed, slope=1.0) for seed in (3, 4)]
-    sides = [ratio.times(each.latency_ms, each) for each in runs]
-    rows = [np.concatenate((side.values[None], side.yardstick)) for side in sides]
-    assert ratio.slope_of(rows, 0.65) == pytest.approx(1.0, abs=0.12)
+def test_a_model_that_does_not_follow_the_yardstick_is_not_held_against_it():
+    def elsewhere(seed):
+        stick = run(seed).yardstick
+        return steady(seed=seed, yardstick=stick)
+
+    assert latency(elsewhere(1), elsewhere(2)).at_equal_speed is None
+    assert latency(elsewhere(1), elsewhere(2)).finding == "no difference found"
 
 
 def test_an_interval_at_equal_speed_holds_the_truth_in_almost_all_runs():
     sides = [ratio.times(each.latency_ms, each) for each in map(run, range(40))]
     ratios = [ratio.at_equal_speed(*pair) for pair in zip(sides[::2], sides[1::2], strict=True)]
-    assert sum(each.low <= 1 <= each.high for each in ratios) >= 19
+    assert sum(each.low <= 1 <= each.high for each in ratios) >= 18
 
 
 @settings(max_examples=15)
@@ -334,21 +338,6 @@ def test_a_yardstick_that_tells_too_little_is_not_used(stick):
     assert between(result, run(2)).pairs[0].measures[0].at_equal_speed is None
 
 
-def crowd(result, busy_s):
-    """The result, had other programs taken so many seconds of the 4 cores meanwhile."""
-    after = made.state(at_ns=30 * 10**9, busy_s=130.0 + busy_s, own_s=32.0)
-    return made.result(**{**_fields(result), "host_after": after, "threads": 2})
-
-
-def test_a_yardstick_is_not_used_where_other_programs_interrupt_the_model():
-    alone, crowded = crowd(run(1), 45.0), crowd(run(1), 60.0)
-    assert between(alone, alone).pairs[0].measures[0].at_equal_speed is not None
-    for pair in (between(alone, crowded).pairs[0], between(crowded, alone).pairs[0]):
-        assert pair.measures[0].at_equal_speed is None
-        assert pair.machine is not None
-        assert pair.care[-1].startswith("other programs were busy, which a yardstick does not show")
-
-
 def test_only_what_a_user_waits_for_counts_as_a_slowdown():
     stages = {"invoke": stats.summary([3.0] * 3000)}, {"invoke": stats.summary([6.0] * 3000)}
     found = between(steady(stages_ms=stages[0]), steady(1.1, seed=2, stages_ms=stages[1]))
@@ -404,7 +393,7 @@ def test_what_differs_and_what_is_only_in_one_record_is_printed(files, capsys):
     assert code == 0
     assert "only in A: interpreter, a" in out
     assert "only in B: cold" in out
-    assert "would have seen 2.0% or more" in out
+    assert "would have seen 2.5% or more" in out
 
 
 def test_an_interrupted_record_is_said_to_be_one(files, tmp_path, capsys):
@@ -490,8 +479,14 @@ def test_what_cannot_be_told_fails_a_gate_and_only_a_gate(files, capsys, base, o
 
 
 def test_a_gate_that_could_not_have_seen_it_says_so_and_passes(files, capsys):
-    assert bench(*files(A=run(1, yardstick=False), B=run(2, yardstick=False)), "--fail-above", "5%") == 0
+    assert bench(*files(A=run(1, yardstick=False), B=run(2, yardstick=False)), "--fail-above", "20%") == 0
     assert "could not have been seen; measure longer" in capsys.readouterr().err
+
+
+def test_a_gate_that_would_have_missed_even_twice_its_limit_fails(files, capsys):
+    assert bench(*files(A=run(1, yardstick=False), B=run(2, yardstick=False)), "--fail-above", "5%") == 1
+    assert "--fail-above 5%: " in (told := capsys.readouterr().err)
+    assert "not even a change of 10.0% could have been seen" in told
 
 
 def test_nothing_to_compare_is_an_error(files, capsys):

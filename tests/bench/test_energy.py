@@ -9,7 +9,7 @@ from pathlib import Path
 
 import made
 import pytest
-from edge.benchmarks import energy
+from edge.benchmarks import energy, verdict
 from edge.benchmarks.cli import cli as bench
 from edge.benchmarks.energy import Reading
 from edge.benchmarks.record import Window, read, save
@@ -374,6 +374,7 @@ def test_several_rows_of_one_moment_are_no_clock_that_runs_backwards(tmp_path):
         (b"time,watts\nsoon,1\n", "no row with a time"),
         (b"time,watts\n1," + b"x" * 200_000 + b"\n", "not CSV: field larger than"),
         (bytes(range(256)) * 9, "no line with headings"),
+        (b"time,watts\n\0\0\0\0\0\n", "no row with a time"),
     ],
 )
 def test_a_file_that_is_no_log_is_refused(tmp_path, content, reason):
@@ -381,6 +382,12 @@ def test_a_file_that_is_no_log_is_refused(tmp_path, content, reason):
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=f"--csv .*meter.csv: {reason}"):
         energy.from_csv(file, None, WINDOW, 1)
+
+
+def test_a_log_whose_end_was_lost_with_the_supply_is_read_as_far_as_it_goes(tmp_path):
+    file = logged(tmp_path, lines())
+    file.write_bytes(file.read_bytes() + b"\0" * 300)
+    assert energy.from_csv(file, IDLE, WINDOW, 100).watts == 5.0
 
 
 def test_a_file_that_cannot_be_read_is_refused(plain_user):
@@ -457,6 +464,19 @@ def test_what_an_outside_meter_logged_is_added_to_each_result(tmp_path, recorded
     assert shown[0].endswith("4 threads: 6 W, 4 W idle, 85.7 mJ an inference, 28.6 mJ of it beyond idling")
     assert shown[1].startswith("single-stream, ") and shown[1].endswith("6 W, 85.7 mJ an inference")
     assert shown[2:] == [f"written: {recorded}"]
+
+
+def test_what_was_said_of_a_meter_that_fell_out_is_judged_anew(tmp_path, recorded, capfd):
+    known = read(recorded)
+    whole = [made.result(seconds=10.0, power=made.power(), power_not_measured="it fell silent")]
+    before = [verdict.judged(result, known.host) for result in whole]
+    assert "meter gone" in [each.code for each in before[0].warnings]
+    save(made.record(results=before), recorded)
+    code, _, _ = command("power", recorded, "--csv", outside(tmp_path), capfd=capfd)
+    found = read(recorded).results[0]
+    assert (code, found.power_not_measured) == (0, None)
+    assert found == verdict.judged(found, known.host)
+    assert "meter gone" not in [each.code for each in found.warnings]
 
 
 def test_the_record_with_watts_may_go_to_another_file(tmp_path, recorded, capfd):

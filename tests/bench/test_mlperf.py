@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from edge.benchmarks import mlperf
 from edge.benchmarks.cli import cli as edge_bench
+from edge.benchmarks.cli.mlperf import invalid
 from edge.benchmarks.mlperf import Plan, Subject
 
 from edge import profile as profiles
@@ -176,6 +177,46 @@ def test_the_result_is_in_loadgens_own_words(tmp_path):
     assert not any("samples_per_query" in line for line in lines)
 
 
+FEW = """Result is : INVALID
+  Min duration satisfied : Yes
+  Min queries satisfied : Yes
+  Early stopping satisfied: NO
+Recommendations:
+Early Stopping Result:
+ * Only processed 10 queries.
+ * Need to process at least 64 queries for early stopping."""
+
+SHORT = """Result is : INVALID
+  Min duration satisfied : NO
+  Min queries satisfied : Yes
+  Early stopping satisfied: Yes
+Recommendations:
+ * Increase expected QPS so the loadgen pre-generates a larger (coalesced) query.
+Early Stopping Result:
+ * Processed at least 64 queries (70)."""
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Result is : VALID\n  Min queries satisfied : Yes", None),
+        (
+            FEW,
+            "Early stopping satisfied: NO; Only processed 10 queries; "
+            "Need to process at least 64 queries for early stopping",
+        ),
+        (
+            SHORT,
+            "Min duration satisfied : NO; "
+            "Increase expected QPS so the loadgen pre-generates a larger (coalesced) query",
+        ),
+        ("Result is : INVALID", "it does not say"),
+    ],
+)
+def test_why_a_result_is_invalid_is_what_loadgen_says_of_it(said, reason):
+    assert invalid(said.splitlines()) == reason
+
+
 def test_where_loadgen_left_no_result_that_is_said(tmp_path):
     with pytest.raises(EdgeError, match="left no result: No such file"):
         mlperf.outcome(tmp_path)
@@ -234,6 +275,15 @@ def test_loadgen_asks_so_often_as_it_was_told_and_leaves_its_logs(bench, profile
     said = [json.loads(line.partition(" ")[2]) for line in detail.splitlines() if f'"{counted}"' in line]
     assert [each["value"] for each in said] == [70]
     assert lines[-1].startswith(f"Logs: {logs} (mlperf_log_summary.txt")
+
+
+@needs_loadgen
+def test_a_result_of_too_few_samples_is_invalid_and_the_last_line_says_why(bench, profile_file, tmp_path):
+    code, out, _ = bench("mlperf", profile_file(), "--count", 10, "--output", tmp_path)
+    assert code == 0
+    assert "Result is : INVALID" in out.splitlines()
+    last = out.splitlines()[-1]
+    assert last.startswith("The result is INVALID: Early stopping satisfied: NO; Only processed 10 queries; ")
 
 
 @needs_loadgen

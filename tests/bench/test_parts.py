@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -107,10 +108,20 @@ def test_the_load_of_others_is_what_was_busy_and_not_ours(before, after, load):
 # --- the yardstick and the loop
 
 
-def test_the_yardstick_is_a_product_of_matrices():
-    first, second = yardstick.work()(), yardstick.work()()
-    assert first.shape == (96, 96) and np.isfinite(first).all()
-    np.testing.assert_array_equal(first, second)
+def test_the_yardstick_is_an_inference_of_the_model_that_ships():
+    first, second = yardstick.work(1)(), yardstick.work(1)()
+    np.testing.assert_array_equal(first[0], second[0])
+    assert yardstick.called(1) == "mobilenet_v2_1.0_224_int8 on LiteRT, 1 thread"
+    assert yardstick.called(None) == "mobilenet_v2_1.0_224_int8 on LiteRT"
+
+
+def test_on_a_slow_board_the_yardstick_takes_a_tenth_of_the_time_at_most():
+    clock = scripted.Clock()
+    timed = yardstick.Timed(lambda: clock.sleep(0.1), "slow", clock)
+    for _ in range(1000):
+        timed.between(clock())
+        clock.sleep(0.01)
+    assert len(timed.record(0).ms) == 5  # of 0.2 s in each two seconds and what they take
 
 
 def test_the_loop_costs_something_and_tells_how_far_it_is(whole):
@@ -119,8 +130,8 @@ def test_the_loop_costs_something_and_tells_how_far_it_is(whole):
     told = []
     source, clock = samples([50.0] * 100)
     bench = whole.bench()._replace(clock=clock)
-    timed = yardstick.Timed(None, clock)
-    taken = measure.take(source, measure.Limit(2.0, 100), bench, timed, told.append)
+    timed = yardstick.Timed(None, "", clock)
+    taken = measure.take(source, measure.Limit(0, 2.0, 100), bench, timed, told.append)
     assert len(taken.samples) == 40
     assert told == sorted(told) and told[-1] < 1
     assert timed.record(0) is None
@@ -131,19 +142,37 @@ def test_the_loop_costs_something_and_tells_how_far_it_is(whole):
 
 def test_a_recording_is_played_at_its_rate_and_frames_are_captured_when_they_are_shown():
     clock = scripted.Clock()
-    camera = Paced(adapters.open("cameras", "scripted", script=["frames 4"], clock=clock), 10.0, clock, clock.sleep)
+    camera = Paced(lambda: adapters.open("cameras", "scripted", script=["frames 3"]), 10.0, clock, clock.sleep)
     assert camera.live
-    assert [frame.captured_at_ns for frame in camera] == [0, 100_000_000, 200_000_000, 300_000_000]
-    camera.skipped += 0
+    frames = list(islice(camera, 4))  # it begins anew where it has ended
+    assert [frame.captured_at_ns for frame in frames] == [0, 100_000_000, 200_000_000, 300_000_000]
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
     camera.close()
+
+
+def test_a_recording_may_also_be_played_as_fast_as_it_is_taken(tmp_path):
+    import cv2
+
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((8, 8, 3), np.uint8))
+    clock = scripted.Clock()
+    camera = Paced(lambda: adapters.open("cameras", "images", path=str(tmp_path)), 0.0, clock, clock.sleep)
+    assert not camera.live
+    assert len(list(islice(camera, 3))) == 3
+    assert (clock(), camera.skipped) == (0, 3)
+
+
+def test_a_recording_without_a_frame_is_told():
+    clock = scripted.Clock()
+    with pytest.raises(CameraError, match="the recording gave no frame"):
+        next(iter(Paced(lambda: adapters.open("cameras", "scripted", script=["frames 0"]), 9.0, clock, clock.sleep)))
 
 
 def test_a_recording_that_is_slow_to_read_is_late_and_does_not_hurry_after():
     clock = scripted.Clock()
-    slow = adapters.open(
-        "cameras", "scripted", script=["frames 1", "stall 1", "frames 3"], clock=clock, sleep=clock.sleep
-    )
-    times = [frame.captured_at_ns / 1e9 for frame in Paced(slow, 10.0, clock, clock.sleep)]
+    script = ["frames 1", "stall 1", "frames 3"]
+    slow = Paced(lambda: adapters.open("cameras", "scripted", script=script, sleep=clock.sleep), 10, clock, clock.sleep)
+    times = [frame.captured_at_ns / 1e9 for frame in islice(slow, 4)]
     assert times == [0, 1.0, pytest.approx(1.0), pytest.approx(1.1)]
 
 
@@ -185,6 +214,14 @@ def test_the_same_answers_agree_wholly_and_others_by_their_share(whole):
     assert half.reference == "made up on scripted"
 
 
+def test_scores_that_are_no_numbers_agree_with_nothing(whole):
+    broken = whole.engine("class 3")
+    infer = broken.interpreter.infer
+    broken.interpreter.infer = lambda tensor: [scores * np.nan for scores in infer(tensor)]
+    found = fidelity.fidelity(broken, whole.engine("class 0"), plan.views(2))
+    assert (found.agreement, found.largest_difference) == (0.0, 1.0)
+
+
 def test_models_of_other_classes_are_not_compared(whole, classifier):
     with pytest.raises(ModelError, match="has 1000 classes, and made up 10"):
         fidelity.fidelity(whole.engine("class 1"), classifier._engine, plan.views(1))
@@ -195,8 +232,9 @@ def test_models_of_other_classes_are_not_compared(whole, classifier):
 
 def test_a_fresh_process_tells_when_it_had_done_what(tiny_file):
     begun = time.monotonic_ns()
-    times, backend = json.loads(fresh.answer(begun, str(tiny_file), "cpu", 1))
-    assert times == sorted(times) and times[0] == begun and backend == "litert-cpu"
+    told = json.loads(fresh.answer(begun, str(tiny_file), "cpu", 1))
+    assert told["times_ns"] == sorted(told["times_ns"]) and told["times_ns"][0] == begun
+    assert (told["backend"], told["threads"]) == ("litert-cpu", 1)
 
 
 def test_a_fresh_process_that_fails_says_why(whole):

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edge.benchmarks.peers import __main__ as command
 from edge.benchmarks.peers import environments, known, table, turns
 from edge.benchmarks.peers.known import BARE, OURS, Peer
 from edge.benchmarks.peers.turns import Measured, Turn, Worker
+from rich.console import Console
 
-from edge.cli.progress import Plain
+from edge.cli.progress import Plain, shown
 from edge.errors import EdgeError
 
 TINY = """
@@ -31,6 +33,13 @@ HIDDEN = TINY.replace("return prepare, infer, classify", "return None, None, cla
 DIES = TINY.replace("    def infer(tensor):", "    left = [60]\n    def infer(tensor):").replace(
     "        return tensor",
     "        left[0] -= 1\n        if not left[0]: raise RuntimeError('out of luck')\n        return tensor",
+)
+
+
+STUCK = (
+    TINY.replace("    def infer(tensor):", "    left = [60]\n    def infer(tensor):")
+    .replace("        return tensor", "        left[0] -= 1\n        while not left[0]: pass\n        return tensor")
+    .replace("return int(infer(prepare(frame))[0])", "infer(prepare(frame)); import os; return os.getpid()")
 )
 
 
@@ -120,6 +129,25 @@ def test_a_peer_that_dies_half_way_keeps_its_turns_and_the_others_go_on(line):
     assert sorted(well.turns) == [0, 1, 2, 3]
     assert sorted(dying.turns) == [0]
     assert dying.why_not == "it ended after 1 turns: RuntimeError: out of luck"
+
+
+def test_a_peer_that_falls_silent_half_way_is_ended_and_takes_no_time_of_the_others(line):
+    stuck, well = Measured(peer=peer("stuck")), Measured(peer=peer("well"))
+    workers = [(one, turns.opened(one, line(text))) for one, text in ((stuck, STUCK), (well, TINY))]
+    turns.rounds(workers, range(4), 2, Plain().watch, limit_s=1)
+    assert not Path(f"/proc/{stuck.first[0]}").exists()
+    workers[1][1].close()
+    assert sorted(well.turns) == [0, 1, 2, 3]
+    assert stuck.why_not == "it ended after 1 turns: no answer within 1 s"
+
+
+def test_a_peer_that_closes_its_output_and_goes_on_is_ended():
+    worker = Worker([sys.executable, "-c", "import os; os.write(1, b'%d\\n' % os.getpid()); os.close(1); input()"])
+    pid = int(worker.ask("", 10))
+    with pytest.raises(EdgeError, match="it closed its output and went on"):
+        worker.ask("", 0.01)
+    assert not Path(f"/proc/{pid}").exists()
+    worker.close()
 
 
 def test_ratios_are_taken_round_by_round_so_that_drift_cancels():
@@ -220,3 +248,9 @@ def test_the_command_refuses_a_peer_that_does_not_exist(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "--only nothing: no such peer; there are edgekit, litert, mediapipe," in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_what_it_says_of_its_progress_begins_with_the_name_of_the_program(capsys):
+    with shown(Console(force_terminal=False), command.NAME) as display:
+        display.say("exporting the network as ONNX")
+    assert capsys.readouterr().err == "python -m edge.benchmarks.peers: exporting the network as ONNX\n"

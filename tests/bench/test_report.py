@@ -14,7 +14,7 @@ import pytest
 from edge.benchmarks.cli import cli as group
 from edge.benchmarks.record import Frames, Memory, Moment, Record, Settings, Warmup, save
 from edge.benchmarks.report import html, markdown, plots, svg, sweeps, table, text, words
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
@@ -329,6 +329,7 @@ def test_thinning_keeps_the_extremes_and_at_most_one_stroke_a_column(points):
 FLOATS = st.floats(-1e300, 1e300)
 
 
+@example([1.3988476891573369e-09], 0.0, False)
 @given(st.lists(FLOATS, max_size=9), FLOATS, st.booleans())
 def test_a_scale_keeps_every_value_within_its_ends_and_has_few_ticks(values, other, log):
     for scale in (svg.scale(values, 10, 90, log=log), svg.exact(values, 10, 90)):
@@ -582,6 +583,16 @@ def test_a_file_that_is_no_record_is_one_clear_line_and_nothing_is_written(repor
     assert reason in err
     assert str(other) in err
     assert not page.exists()
+
+
+def test_memory_of_cold_starts_is_that_of_a_fresh_process():
+    cold = small(scenario="cold", memory=Memory(peak_bytes=3 << 20, steady_bytes=None))
+    assert words.of_memory(cold)[0] == "peak 3.00 MiB (of a fresh process)"
+
+
+def test_the_clock_is_that_of_the_fastest_core():
+    after = made.state(clocks_mhz=(600.0, 1200.0), most_mhz=(1200.0, 1800.0))
+    assert words.clock(small(host_after=after)) == "1,200 of 1,800 MHz"
 
 
 def test_settings_and_memory_that_are_partly_known_are_told():

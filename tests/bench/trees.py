@@ -74,7 +74,7 @@ def machine(root, *, cores, arch, kernel, system):
     board.put("etc/os-release", f'NAME="x"\nPRETTY_NAME="{system}"')
     board.put("proc/meminfo", "MemTotal:        3884360 kB\nMemFree:         1220000 kB")
     board.put("proc/loadavg", "0.52 0.40 0.33 1/210 4242")
-    board.put("proc/stat", "cpu  1000 20 300 90000 50 0 30 40 0 0\ncpu0 500 10 150 45000 25 0 15 20 0 0\nctxt 12")
+    ticks(board, *[(337, 10)] * cores)
     board.put("proc/vmstat", "nr_free_pages 1\npswpin 10\npswpout 20\npgfault 1")
     board.put("proc/self/stat", "4242 (py thon) S 1 1 1 0 -1 0 0 0 0 0 200 100 30 20 20 0 4 0 1 1 1")
     allowed = f"0-{cores - 1}" if cores > 1 else "0"
@@ -86,13 +86,22 @@ def machine(root, *, cores, arch, kernel, system):
     return board
 
 
-def cpufreq(board, cores, *, governor, mhz, most):
+def ticks(board, *cores):
+    """How many ticks (10 ms) each core was busy, and how many were stolen from it, in /proc/stat."""
+    told = [("", sum(busy for busy, _ in cores), sum(stolen for _, stolen in cores))]
+    told += [(number, busy, stolen) for number, (busy, stolen) in enumerate(cores)]
+    lines = [f"cpu{core} {busy - 7} 1 3 90000 50 1 2 {stolen} 0 0" for core, busy, stolen in told]
+    board.put("proc/stat", "\n".join([*lines, "ctxt 12"]))
+
+
+def cpufreq(board, cores, *, governor, mhz, most, least=600):
     """The clocks of all cores."""
     for core in range(cores):
         place = f"sys/devices/system/cpu/cpu{core}/cpufreq"
         board.put(f"{place}/scaling_governor", governor)
         board.put(f"{place}/scaling_cur_freq", int(mhz * 1000))
         board.put(f"{place}/scaling_max_freq", int(most * 1000))
+        board.put(f"{place}/scaling_min_freq", int(least * 1000))
 
 
 def tree(board, model, core, compatible):
@@ -148,10 +157,11 @@ def rail(board, number, channel, label, millivolts, milliamps):
     board.put(f"{place}/curr{channel}_input", milliamps)
 
 
-def jetson(root, *, milliamps=1000, events=0, temperature=55.2, total="VDD_IN"):
+def jetson(root, *, milliamps=1000, events=0, temperature=55.2, total="VDD_IN", least=729.6):
     """A Jetson Orin Nano with three rails: VDD_IN at 5000 mV is the total, and the other two are parts of it.
 
-    total: None for a board as the AGX Orin, which measures parts alone.
+    total: None for a board as the AGX Orin, which measures parts alone. least: the lowest clock in MHz; 1510.4 is what
+    `jetson_clocks` leaves, with the governor as it was.
     """
     board = machine(root, cores=6, arch="aarch64", kernel="5.15.148-tegra", system="Ubuntu 22.04.5 LTS")
     tree(
@@ -160,7 +170,7 @@ def jetson(root, *, milliamps=1000, events=0, temperature=55.2, total="VDD_IN"):
         "arm,cortex-a78",
         "nvidia,p3768-0000+p3767-0005\0nvidia,tegra234",
     )
-    cpufreq(board, 6, governor="schedutil", mhz=1510.4, most=1510.4)
+    cpufreq(board, 6, governor="schedutil", mhz=1510.4, most=1510.4, least=least)
     zone(board, 0, "cpu-thermal", temperature)
     zone(board, 8, "tj-thermal", temperature + 1)
     board.put("sys/class/thermal/thermal_zone2/type", "cv0-thermal")  # reading it fails while the unit is off
