@@ -69,6 +69,9 @@ def command(
     try:
         with _waiting(plan):
             lines = mlperf.drive(library, engine, paths, plan, Path(output))
+    except KeyboardInterrupt:
+        click.echo("edge-bench: LoadGen's logs were removed, since they count samples that were not inferred", err=True)
+        raise
     finally:
         engine.close()
     threads = getattr(engine.interpreter, "threads", None)

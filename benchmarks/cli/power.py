@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -14,6 +15,8 @@ from edge.host import Facts
 from .. import energy
 from ..record import PowerUse, Record, Result, read, save
 from ..verdict import judged
+
+YARDSTICK = "and joules an inference include the yardstick, a tenth at most (`--power LOG.csv` measures without it)"
 
 
 @click.command("power")
@@ -28,6 +31,10 @@ def command(record: Path, log: Path, offset: float, output: Path | None) -> None
     machine's) and watts, or volts and amps. Its times are matched by the wall clock. Results are judged anew. The
     record stays as it is where the log does not cover one of its results.
     """
+    if not math.isfinite(offset):
+        raise click.BadParameter(f"--offset {offset}: give a number of seconds.")
+    if output is not None and output.resolve() == log.resolve():
+        raise click.UsageError(f"--output {printable(output)}: that is the log; name another file.")
     known = read(record)
     found = msgspec.structs.replace(known, results=[_with(result, known.host, log, offset) for result in known.results])
     save(found, output or record)
@@ -43,6 +50,8 @@ def _with(result: Result, host: Facts, log: Path, offset: float) -> Result:
         use = energy.from_csv(log, result.idle, energy.window_of(result), len(result.latency_ms.samples), offset)
     except MeterError as error:
         raise MeterError(f"{_named(result)}: {error}") from error
+    if result.yardstick is not None:
+        use = msgspec.structs.replace(use, misses=f"{use.misses}; {YARDSTICK}")
     return judged(msgspec.structs.replace(result, power=use, power_not_measured=None), host)
 
 

@@ -33,15 +33,17 @@ def command(records: tuple[Path, ...], html_file: str | None, markdown_file: str
     if len(shown) > 1:
         raise click.UsageError(f"{' and '.join(shown)}: only one of them can be stdout; name a file for the others.")
     for option, file in named.items():
-        check(option, file)
+        check(option, file, records)
+    if len({Path(file).resolve() for file in named.values()}) < len(named):
+        raise click.UsageError("Two of the files are one and the same; name another for one of them.")
     found = [read(path) for path in records]
     for option, file in named.items():
         write(option, file, MAKERS[option](found))
 
 
-def check(option: str, file: str) -> None:
-    """Refuse to write over what may be a record, where RECORD and FILE were given in the wrong order."""
-    if file.lower().endswith(".json"):
+def check(option: str, file: str, records: Sequence[Path]) -> None:
+    """Refuse to write over what is a record, or may be one, where RECORD and FILE were given in the wrong order."""
+    if file.lower().endswith(".json") or Path(file).resolve() in [record.resolve() for record in records]:
         raise click.UsageError(f"{option} {printable(file)}: this would be a record; name another file.")
 
 

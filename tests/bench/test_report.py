@@ -607,3 +607,14 @@ def test_settings_and_memory_that_are_partly_known_are_told():
     assert "peak 1.00 MiB, steady not measured (harness included)" in told
     neither = made.record(settings=Settings(duration_s=None, count=None, source=None, command=[]))
     assert "length as each scenario has it" in texts(neither)
+
+
+def test_a_page_never_takes_the_place_of_a_record(bench, tmp_path):
+    record = tmp_path / "record.txt"
+    save(made.record(), record)
+    (tmp_path / "link.html").symlink_to(record)
+    before = record.read_bytes()
+    for name in ("record.txt", "link.html"):
+        assert bench("report", record, "--html", tmp_path / name).code == 2
+    assert bench("report", record, "--html", tmp_path / "a", "--csv", tmp_path / "a").code == 2
+    assert record.read_bytes() == before
