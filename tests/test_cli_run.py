@@ -139,9 +139,9 @@ def test_drops_of_a_live_source_are_counted_in_the_summary(cli, tmp_path, profil
     assert objects(ran.out)[-1]["frame"] == 299
 
 
-def test_a_recording_is_shown_whole_and_in_order(command, shared):
+def test_a_recording_is_shown_whole_and_in_order(command, shared, tiny_file):
     video = shared / "video" / "bottle-detection.mp4"
-    ran = command("run", video, "--json", "--top-k", 1)
+    ran = command("run", video, "--model", tiny_file, "--json", "--top-k", 1)
     assert ran.code == 0
     assert [each["frame"] for each in objects(ran.out)] == list(range(1189))
     assert re.fullmatch(r"1189 frames in .*, 0 dropped, litert-cpu\n", ran.err)

@@ -52,7 +52,7 @@ def test_a_model_that_never_settles_is_measured_all_the_same_and_told(whole):
 
 
 def test_every_scenario_of_the_loop_splits_a_frame_into_its_stages(whole):
-    record = whole(*[whole.job(name) for name in ("single-stream", "camera", "offline")])
+    record = whole(*[whole.job(name, duration_s=0.8) for name in ("single-stream", "camera", "offline")])
     for result in record.results:
         assert result.stages_ms["inference"].median == 4.0, result.scenario
         assert result.stages_ms["preprocess"].median == result.stages_ms["postprocess"].median == 0.0
@@ -135,9 +135,9 @@ def test_results_are_saved_before_they_are_shown_and_read_back_the_same(whole, t
 
 def test_the_same_script_gives_the_same_record_to_the_last_digit(whole, tmp_path):
     again = type(whole)(tmp_path)
-    jobs = [("single-stream",), ("camera",), ("offline",), ("interpreter",)]
-    one = whole(*[whole.job(*each) for each in jobs])
-    other = again(*[again.job(*each) for each in jobs])
+    names = ("single-stream", "camera", "offline", "interpreter")
+    one = whole(*[whole.job(name, duration_s=0.5) for name in names])
+    other = again(*[again.job(name, duration_s=0.5) for name in names])
     strip = lambda record: [msgspec.structs.replace(r, harness_us=None) for r in record.results]  # noqa: E731
     assert strip(one) == strip(other)
 
@@ -284,7 +284,7 @@ class SlowToTell:
 def test_reading_the_host_is_in_no_sample_and_not_in_the_rate(whole, scenario):
     bench = whole.bench()
     bench = bench._replace(host=SlowToTell(bench.host, whole.clock.sleep), every=lambda seconds, tick: nullcontext())
-    (result,) = whole(whole.job(scenario), bench=bench).results
+    (result,) = whole(whole.job(scenario, duration_s=0.5), bench=bench).results
     assert (result.latency_ms.max, result.fps) == (4.0, 250.0)
     assert result.at_s[0] == 0.004
     if result.frames:
