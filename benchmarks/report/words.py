@@ -60,7 +60,7 @@ def median(summary: Summary) -> str:
     if summary.median is None:
         return NOT_MEASURED
     span = summary.confidence.get("median")
-    return f"{number(summary.median)} ms" + (f" ({number(span[0])} to {number(span[1])})" if span else "")
+    return f"{number(summary.median)} ms" + (f" ({number(span[0])} to {number(span[1])}, 99 %)" if span else "")
 
 
 def title(result: Result) -> str:
