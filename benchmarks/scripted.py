@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 
@@ -79,14 +77,12 @@ def at_rest(limit_s: float = 10.0) -> None:
 
 
 def _asleep() -> list[str | None]:
-    """For each thread of the loop: how often it ran so far; None for one that runs, or is about to."""
-    frames = sys._current_frames()
-    threads = [each for each in threading.enumerate() if each.name.startswith("edge-") and each.ident in frames]
-    return [_runs(each) if _waits(frames[each.ident or 0]) else None for each in threads]
+    """For each thread of the loop: how often it ran so far; None for one that runs, or is about to.
 
-
-def _waits(frame: FrameType) -> bool:
-    return frame.f_code.co_name == "wait" and frame.f_code.co_filename == threading.__file__
+    The kernel is asked: Python's own look at its threads (`sys._current_frames`) can wait for itself for ever where
+    it sets off a collection of garbage.
+    """
+    return [_runs(each) for each in threading.enumerate() if each.name.startswith("edge-")]
 
 
 def _runs(thread: threading.Thread) -> str | None:
