@@ -9,7 +9,6 @@ submission: those have rules for the model, the data, the settings and the log o
 from __future__ import annotations
 
 import math
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ import msgspec
 
 from edge import evaluate
 from edge.cameras import images, sample
+from edge.cli.signals import answered
 from edge.engine import Engine
 from edge.errors import AdapterError, CameraError, ConfigError, EdgeError, one_line
 from edge.files import is_utf8, printable
@@ -288,9 +288,5 @@ def _signals_kept(subject: Subject) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         subject.fail(KeyboardInterrupt())
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answered(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,6 +16,7 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.adapters import Adapter
 from edge.cameras import sample
+from edge.cli.eval import NATIVE, RUNTIMES
 from edge.engine import Engine, open_engine
 from edge.errors import CameraError, ConfigError
 from edge.models import ModelFile
@@ -184,8 +185,7 @@ def _opener(
 def reference(job: Job, model: str | None, engine: Engine) -> Engine:
     """The same network on the processor, one thread. Raises the errors of the toolkit where nothing here runs it."""
     file = models.load(model) if model else job.model
-    kind = {"tflite": "litert", "onnx": "onnx", "torch": "edge.mobilenet.interpreter"}[file.format]
-    alone = msgspec.structs.replace(profiles.load(), interpreters=(Adapter(kind),))
+    alone = msgspec.structs.replace(profiles.load(), interpreters=(Adapter(RUNTIMES[NATIVE[file.format]]),))
     return open_engine(alone, model=file, fit=engine.preprocessor.fit, threads=1)
 
 

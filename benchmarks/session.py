@@ -131,9 +131,9 @@ class Session:
     def _elsewhere(self, lost: Path) -> Path | None:
         import tempfile
 
-        folder = Path(tempfile.mkdtemp(prefix="edge-bench-"))
         try:
+            folder = Path(tempfile.mkdtemp(prefix="edge-bench-"))
             save(self.record, folder / lost.name)
-        except ConfigError:
+        except (ConfigError, OSError):
             return None
         return folder / lost.name

@@ -20,6 +20,7 @@ from rich.console import Console
 from edge import adapters, meter
 from edge import profile as profiles
 from edge.cli import loaded
+from edge.cli.signals import ENDS, answered
 from edge.engine import Engine
 from edge.errors import ConfigError
 from edge.files import printable
@@ -211,15 +212,11 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         stop.set()
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in ENDS:
             signal.signal(each, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answered(ask):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _code(session: Session, strict: bool, stopped: bool) -> int:

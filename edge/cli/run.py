@@ -18,6 +18,7 @@ from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli import loaded
 from edge.cli.options import model_options
+from edge.cli.signals import answered
 from edge.errors import ConfigError
 from edge.pipeline import Pipeline, open_pipeline
 from edge.sinks.outlet import Outlet
@@ -114,9 +115,5 @@ def _stopped_by_signals(pipeline: Pipeline, outlet: Outlet) -> Iterator[None]:
         for part in (pipeline, outlet):
             Thread(target=part.stop, daemon=True).start()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answered(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
