@@ -80,8 +80,8 @@ class Source:
             return self._named
         if scenario == "streams":  # what has one camera can still be asked how many it could bear
             return [("sample:", sources.parse("sample:"))]
-        if self._profile.camera is not None:
-            return [(self._profile.camera.kind, self._profile.camera)]
+        if self._profile.cameras:
+            return [(self._profile.cameras[0].kind, self._profile.cameras[0])]
         return [(sources.default(), sources.parse(sources.default()))]
 
     def camera_of(self, scenario: str) -> Callable[[int], Camera]:

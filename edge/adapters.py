@@ -23,15 +23,20 @@ FAMILIES = ("cameras", "interpreters", "power")
 CALLED = {"power": "power meters"}
 """What a family is called in words, where its folder's name will not do."""
 
-INJECTED = {"clock", "sleep", "root", "run"}
+INJECTED = {"clock", "sleep", "root", "run", "covers"}
 """Parameters of `open` that a test or the loop gives, and no user."""
 
 
 class Adapter(msgspec.Struct, frozen=True):
-    """An adapter that was chosen, and the options that it is to be opened with."""
+    """An adapter that was chosen, and the options that it is to be opened with.
+
+    model, labels: of an interpreter, the ones that the profile wants on it; None: those of the profile.
+    """
 
     kind: str
     options: dict[str, Any] = {}
+    model: str | None = None
+    labels: str | None = None
 
 
 def kinds(family: str) -> list[str]:

@@ -63,6 +63,7 @@ class Engine:
             finished_at_ns=finished,
             timing=Timing(preprocess_ns, inferred - started, finished - inferred),
             backend=self.interpreter.backend,
+            instead_of=self.instead_of,
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@
     |-- ConfigError    ValueError   exit code 2: what was asked for cannot be; mend the command or the file it names
     |-- ModelError     ValueError   exit code 2: the model file, its labels or its card do not fit
     |-- AdapterError   ImportError  exit code 1: the library behind an adapter is missing or broken
+    |-- DeviceError    OSError      exit code 1: an accelerator is absent, not permitted or gone
     |-- CameraError    OSError      exit code 1: a camera is absent, busy, gone or silent
     |-- FetchError     OSError      exit code 1: a model could not be fetched, or not be kept
     |-- MeterError     OSError      exit code 1: a power meter is absent, not permitted or gone
@@ -38,6 +39,10 @@ class ModelError(EdgeError, ValueError):
 
 class AdapterError(EdgeError, ImportError):
     """The library behind an adapter is not installed, or does not work here."""
+
+
+class DeviceError(EdgeError, OSError):
+    """An accelerator that is absent, not permitted, gone, or that its driver or library cannot drive."""
 
 
 class CameraError(EdgeError, OSError):

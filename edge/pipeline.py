@@ -194,7 +194,7 @@ def open_pipeline(
 
 
 def _camera(profile: DeviceProfile, source: str | None) -> tuple[str, Adapter]:
-    if source is None and profile.camera is not None:
-        return profile.camera.kind, profile.camera
+    if source is None and profile.cameras:
+        return profile.cameras[0].kind, profile.cameras[0]
     name = sources.default() if source is None else source
     return name, sources.parse(name)

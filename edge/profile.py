@@ -3,11 +3,15 @@
     name = "cpu"
     threads = 2
 
-    [camera]              # optional: without it the first camera there is
+    [[camera]]            # optional, in order of preference: without it the first camera there is
     kind = "v4l2"
     device = "/dev/video0"
 
     [[interpreter]]       # in order of preference; what is not listed is never used
+    kind = "edgetpu"
+    model = "mobilenet_v2_1.0_224_quant_edgetpu"    # where it needs one of its own, and labels likewise
+
+    [[interpreter]]
     kind = "litert"
 
     [power]               # optional, for edge-bench: without it the first meter that gives a reading
@@ -30,6 +34,12 @@ from edge.types import Fit
 
 DEFAULT = "cpu"
 
+OF_THE_MODEL = ("model", "labels")
+"""Keys of an interpreter's table that are no options of its `open`."""
+
+
+Table = Annotated[dict[str, Any], msgspec.Meta(min_length=1)]
+
 
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A profile as it is written."""
@@ -41,22 +51,26 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: str | None = None
     fit: Fit | None = None
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
-    camera: Annotated[dict[str, Any], msgspec.Meta(min_length=1)] | None = None
-    power: Annotated[dict[str, Any], msgspec.Meta(min_length=1)] | None = None
+    camera: Table | list[Table] = []
+    power: Table | None = None
 
 
 class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device is made of. `interpreters` are in order of preference; None means: not said."""
+    """What a device is made of. `interpreters` and `cameras` are in order of preference; None means: not said.
+
+    because: why `auto` chose it.
+    """
 
     name: str
     description: str
     interpreters: tuple[Adapter, ...]
-    camera: Adapter | None
+    cameras: tuple[Adapter, ...]
     power: Adapter | None
     model: str | None
     labels: str | None
     fit: Fit | None
     threads: int | None
+    because: str | None = None
 
 
 def folder() -> Path:
@@ -96,12 +110,20 @@ def parse(data: bytes, where: str) -> DeviceProfile:
         raise ConfigError(f"profile {where}: {key}: {reason}; a profile takes: {known}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"profile {where}: not TOML: {one_line(error)}; mend that line") from error
-    camera, power, interpreters = written.camera, written.power, enumerate(written.interpreter)
+    one_camera = isinstance(written.camera, dict)
+    cameras = [written.camera] if isinstance(written.camera, dict) else written.camera
+    power = written.power
     return DeviceProfile(
         name=written.name,
         description=written.description,
-        interpreters=tuple(_adapter("interpreters", t, f"profile {where}: interpreter[{i}].") for i, t in interpreters),
-        camera=None if camera is None else _adapter("cameras", camera, f"profile {where}: camera."),
+        interpreters=tuple(
+            _adapter("interpreters", table, f"profile {where}: interpreter[{i}].")
+            for i, table in enumerate(written.interpreter)
+        ),
+        cameras=tuple(
+            _adapter("cameras", table, f"profile {where}: camera{'' if one_camera else f'[{i}]'}.")
+            for i, table in enumerate(cameras)
+        ),
         power=None if power is None else _adapter("power", power, f"profile {where}: power."),
         model=written.model,
         labels=written.labels,
@@ -118,5 +140,9 @@ def _adapter(family: str, table: dict[str, Any], where: str) -> Adapter:
         adapters.find(family, kind)
     except ConfigError as error:
         raise ConfigError(f"{where}kind: {error}") from error
-    options = {key: value for key, value in table.items() if key != "kind"}
-    return Adapter(kind, adapters.check(family, kind, options, where))
+    own = OF_THE_MODEL if family == "interpreters" else ()
+    for key in own:
+        if not isinstance(table.get(key, ""), str):
+            raise ConfigError(f"{where}{key}: a name or a path is needed, in quotes")
+    options = {key: value for key, value in table.items() if key not in ("kind", *own)}
+    return Adapter(kind, adapters.check(family, kind, options, where), **{key: table.get(key) for key in own})

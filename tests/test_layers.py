@@ -14,12 +14,15 @@ EDGE = Path(edge.__file__).parent
 LAYERS = [
     {"types", "errors"},
     {"files", "stderr", "firmware", "sysfs"},
+    {"coral", "cores", "worker"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},
-    {"source", "profile", "meter"},
+    {"boards", "source", "meter"},
+    {"profile"},
     {"engine"},
+    {"succession", "lasting"},
     {"pipeline", "classifier"},
-    {"evaluate", "sinks"},
+    {"evaluate", "sinks", "doctor"},
     {"cli"},
     {"__main__"},
 ]
@@ -41,6 +44,7 @@ VENDORS = {
     "matplotlib",
     "mlperf_loadgen",
     "picamera2",
+    "libcamera",
     "paho",
     "ray",
 }

@@ -50,7 +50,7 @@ def test_a_profile_says_all_that_a_device_is_made_of():
         name="mine",
         description="all that can be said",
         interpreters=(Adapter("litert", {"threads": 1}), Adapter("scripted", {"script": ["class 1"]})),
-        camera=Adapter("v4l2", {"device": "/dev/video3", "width": 1280}),
+        cameras=(Adapter("v4l2", {"device": "/dev/video3", "width": 1280}),),
         power=Adapter("hwmon", {"rail": "VIN_SYS_5V0"}),
         model="m.tflite",
         labels="l.txt",
@@ -61,8 +61,9 @@ def test_a_profile_says_all_that_a_device_is_made_of():
 
 def test_what_a_profile_does_not_say_is_unknown():
     loaded = parse(LEAST)
-    said = (loaded.camera, loaded.power, loaded.model, loaded.labels, loaded.fit, loaded.threads)
-    assert said == (None,) * 6
+    said = (loaded.power, loaded.model, loaded.labels, loaded.fit, loaded.threads)
+    assert said == (None,) * 5
+    assert loaded.cameras == ()
     assert loaded.interpreters == (Adapter("litert", {}),)
 
 
@@ -82,7 +83,7 @@ def test_the_default_profile_runs_on_any_processor():
 def test_no_shipped_profile_uses_a_fake():
     for name in profile.shipped():
         loaded = profile.load(name)
-        chosen = [*loaded.interpreters, loaded.camera, loaded.power]
+        chosen = [*loaded.interpreters, *loaded.cameras, loaded.power]
         assert "scripted" not in {adapter.kind for adapter in chosen if adapter}
 
 

@@ -41,7 +41,7 @@ def command(source: str | None, profile: str, limit: int | None, as_json: bool, 
     """
     cv2.setNumThreads(1)  # frames overlap with inference as it is; a second crew of threads would only get in its way
     chosen = profiles.load(profile)
-    if source is None and chosen.camera is None:
+    if source is None and not chosen.cameras:
         source = sources.default()
         why = _why_none() if source == "sample:" else "the first camera there is"
         click.echo(f"edge: source {source} ({why})", err=True)

@@ -30,14 +30,17 @@ class JsonLines:
 
 
 def record(frame: Frame, result: Result, source: str, model: str) -> dict[str, Any]:
-    """A result as it stands in JSON; `file` only where the source holds several pictures."""
+    """A result as it stands in JSON; `file` only where the source holds several pictures, `instead_of` only where an
+    interpreter runs that is not the first of the profile."""
     timing = result.timing
     named = {} if frame.file is None else {"file": frame.file}
+    instead = {"instead_of": list(result.instead_of)} if result.instead_of else {}
     return {
         "frame": result.frame,
         "source": source,
         **named,
         "backend": result.backend,
+        **instead,
         "model": model,
         "captured_at": _wall_clock(result.captured_at_ns),
         "age_ms": _ms(result.finished_at_ns - result.captured_at_ns),
