@@ -7,6 +7,7 @@ CHILDREN = [
     (errors.ConfigError, ValueError, 2),
     (errors.ModelError, ValueError, 2),
     (errors.AdapterError, ImportError, 1),
+    (errors.DeviceError, OSError, 1),
     (errors.CameraError, OSError, 1),
     (errors.FetchError, OSError, 1),
     (errors.MeterError, OSError, 1),
