@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 
 
-def answer(begun_ns: int, model: str, profile: str, threads: int | None) -> str:
-    """Load a model and answer one grey picture of 640 x 480.
+def answer(begun_ns: int, model: str | None, profile: str, threads: int | None, require: str | None = None) -> str:
+    """Load a model (None: the profile's, or the interpreter's own) and answer one grey picture of 640 x 480.
 
     Returns JSON: times_ns (of `time.monotonic_ns`, when it began, had imported, had loaded, had answered), backend,
-    threads of the interpreter, and peak_bytes of this process's memory; None where that is not told.
+    instead_of (why nothing that the profile prefers), threads of the interpreter, and peak_bytes of this process's
+    memory; None where that is not told.
     """
     import numpy as np
 
     from edge import profile as profiles
-    from edge.engine import open_engine
+    from edge.engine import open_engine, requiring
     from edge.preprocess import frame_of
 
     imported = time.monotonic_ns()
-    engine = open_engine(profiles.load(profile), model=model, threads=threads)
+    engine = open_engine(requiring(profiles.load(profile), require), model=model, threads=threads)
     loaded = time.monotonic_ns()
     frame = frame_of(np.full((480, 640, 3), 128, np.uint8), loaded)
     tensor = engine.preprocessor.new_tensor()
@@ -29,6 +30,7 @@ def answer(begun_ns: int, model: str, profile: str, threads: int | None) -> str:
     told = {
         "times_ns": [begun_ns, imported, loaded, answered],
         "backend": engine.interpreter.backend,
+        "instead_of": engine.instead_of,
         "threads": getattr(engine.interpreter, "threads", None),
         "peak_bytes": _peak(),
     }

@@ -50,7 +50,7 @@ def sampled(first: Callable[[], object], second: Callable[[], object], count: in
 
 
 def _classifier(model: str | None) -> Callable[[], object]:
-    classify = Classifier(model, threads=1)
+    classify = Classifier(model, threads=1, profile="cpu")
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8), (0, 0), 3)
     return lambda: classify(image)
 

@@ -48,15 +48,16 @@ class Sample(NamedTuple):
 class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One scenario of one model with one number of threads.
 
-    open: loads the model anew. camera: opens the source of that number, for scenarios that run the loop on it. frames:
-    decoded, for those that begin with a frame in memory. source: what the user calls either. profile: by name or path,
-    for fresh processes. streams: cameras at the same time.
+    open: loads the model anew. camera: opens the source of that number, for scenarios that run the loop on it; it is
+    told the (width, height) of the model's input. frames: decoded, for those that begin with a frame in memory. source:
+    what the user calls either. profile, require: for fresh processes, by name or path, and the kind of interpreter that
+    alone may run. streams: cameras at the same time. own: the model is not one that was named, but the interpreter's.
     """
 
     scenario: str
     model: ModelFile
     open: Callable[[], Engine]
-    camera: Callable[[int], Camera]
+    camera: Callable[[int, tuple[int, int]], Camera]
     frames: Callable[[], list[Frame]]
     source: str
     profile: str
@@ -64,6 +65,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     duration_s: float | None
     count: int | None
     streams: int = 1
+    require: str | None = None
+    own: bool = False
 
 
 class Lost(NamedTuple):
@@ -90,6 +93,11 @@ class Scenario(Protocol):
     @property
     def backend(self) -> str:
         """What really runs the model."""
+        ...
+
+    @property
+    def instead_of(self) -> tuple[str, ...]:
+        """Why nothing runs it that the profile prefers."""
         ...
 
     @property

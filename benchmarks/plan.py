@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import cv2
 import msgspec
 
-from edge import adapters, models
+from edge import adapters, models, pipeline
 from edge import profile as profiles
 from edge import source as sources
 from edge.adapters import Adapter
@@ -38,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a user asks for, as the command line gives it; None is left to the profile."""
 
     profile: str
+    require: str | None
     scenarios: tuple[str, ...]
     models: tuple[str, ...]
     labels: str | None
@@ -64,7 +66,7 @@ class Source:
         """What the frames of a scenario are called. Raises ConfigError for a camera that would be opened twice."""
         if scenario not in ("camera", "streams"):
             return self._asked.sources[0] if self._asked.sources else "sample:"
-        cameras = self._cameras(scenario)
+        cameras = self._cameras_of(scenario)
         names = [cameras[number % len(cameras)] for number in range(count)]
         devices = [name for name, adapter in names if "device" in adapter.options]
         again = next((name for name in devices if devices.count(name) > 1), None)
@@ -75,22 +77,30 @@ class Source:
             )
         return ", ".join(dict.fromkeys(name for name, _ in names))
 
-    def _cameras(self, scenario: str) -> list[tuple[str, Adapter]]:
+    def _cameras_of(self, scenario: str) -> Sequence[tuple[str, Adapter]]:
         if self._named:
             return self._named
         if scenario == "streams":  # what has one camera can still be asked how many it could bear
             return [("sample:", sources.parse("sample:"))]
-        if self._profile.cameras:
-            return [(self._profile.cameras[0].kind, self._profile.cameras[0])]
-        return [(sources.default(), sources.parse(sources.default()))]
+        return [self._profiles_own]
 
-    def camera_of(self, scenario: str) -> Callable[[int], Camera]:
+    @cached_property
+    def _profiles_own(self) -> pipeline.Source:
+        """The first camera of the profile that can be opened. Raises CameraError."""
+        listed = pipeline.cameras(self._profile, None)
+        if len(listed) == 1:
+            return listed[0]
+        found, camera = pipeline.first_that_opens(listed, {})
+        camera.close()
+        return found
+
+    def camera_of(self, scenario: str) -> Callable[[int, tuple[int, int]], Camera]:
         """What opens the source of a number as a camera; a recording is played at the rate that was asked for."""
 
-        def opened(number: int) -> Camera:
-            cameras = self._cameras(scenario)
+        def opened(number: int, covers: tuple[int, int]) -> Camera:
+            cameras = self._cameras_of(scenario)
             adapter = cameras[number % len(cameras)][1]
-            camera = self._opened(adapter)
+            camera = self._opened(adapter, covers)
             if camera.live:
                 return camera
             camera.close()
@@ -106,12 +116,11 @@ class Source:
         with closing(self._opened(adapter)) as camera:
             return [_decoded(frame) for frame in _first(camera, FRAMES, name)]
 
-    def _opened(self, adapter: Adapter) -> Camera:
-        takes = {name: adapters.takes("cameras", adapter.kind, name) for name in ("clock", "fps")}
-        timed = {"clock": self._bench.clock} if takes["clock"] else {}
-        unpaced = {"fps": 0.0} if takes["fps"] and adapter.kind == "sample" else {}
-        camera: Camera = adapters.open("cameras", adapter.kind, **{**adapter.options, **unpaced, **timed})
-        return camera
+    def _opened(self, adapter: Adapter, covers: tuple[int, int] | None = None) -> Camera:
+        unpaced = {"fps": 0.0} if adapter.kind == "sample" else {}
+        adapter = msgspec.structs.replace(adapter, options={**adapter.options, **unpaced})
+        given = {"clock": self._bench.clock, **({"covers": covers} if covers else {})}
+        return pipeline.open_camera(adapter, given)
 
 
 def views(count: int) -> list[Frame]:
@@ -152,8 +161,11 @@ def _decoded(frame: Frame) -> Frame:
 
 
 def jobs(asked: Asked, profile: DeviceProfile, bench: Bench) -> list[Job]:
-    """Every combination, in the order it was asked for. Raises ModelError and ConfigError."""
-    files = [models.load(name, asked.labels or profile.labels) for name in asked.models or (profile.model,)]
+    """Every combination, in the order it was asked for. Raises ModelError and ConfigError, and what opening raises
+    where the model is the interpreter's own."""
+    own = not asked.models and any(adapter.model for adapter in profile.interpreters)
+    names = [_own_model(asked, profile)] if own else asked.models or (profile.model,)
+    files = [models.load(name, asked.labels or profile.labels) for name in names]
     source = Source(asked, profile, bench)
     found = []
     for file, scenario, threads in product(files, asked.scenarios, asked.threads or (None,)):
@@ -162,7 +174,7 @@ def jobs(asked: Asked, profile: DeviceProfile, bench: Bench) -> list[Job]:
                 Job(
                     scenario=scenario,
                     model=file,
-                    open=_opener(asked, profile, file, threads, bench),
+                    open=_opener(asked, profile, None if own else file, threads, bench),
                     camera=source.camera_of(scenario),
                     frames=source.frames,
                     source=source.name_for(scenario, streams),
@@ -171,15 +183,24 @@ def jobs(asked: Asked, profile: DeviceProfile, bench: Bench) -> list[Job]:
                     duration_s=asked.duration_s,
                     count=asked.count,
                     streams=streams,
+                    require=asked.require,
+                    own=own,
                 )
             )
     return found
 
 
 def _opener(
-    asked: Asked, profile: DeviceProfile, file: ModelFile, threads: int | None, bench: Bench
+    asked: Asked, profile: DeviceProfile, file: ModelFile | None, threads: int | None, bench: Bench
 ) -> Callable[[], Engine]:
-    return lambda: open_engine(profile, model=file, fit=asked.fit, threads=threads, clock=bench.clock)
+    labels = None if file else asked.labels
+    return lambda: open_engine(profile, model=file, labels=labels, fit=asked.fit, threads=threads, clock=bench.clock)
+
+
+def _own_model(asked: Asked, profile: DeviceProfile) -> Path | None:
+    """The model of the interpreter that runs here, where each has one of its own: told by opening it."""
+    with closing(open_engine(profile, labels=asked.labels)) as engine:
+        return engine.path
 
 
 def reference(job: Job, model: str | None, engine: Engine) -> Engine:
@@ -187,12 +208,3 @@ def reference(job: Job, model: str | None, engine: Engine) -> Engine:
     file = models.load(model) if model else job.model
     alone = msgspec.structs.replace(profiles.load(), interpreters=(Adapter(RUNTIMES[NATIVE[file.format]]),))
     return open_engine(alone, model=file, fit=engine.preprocessor.fit, threads=1)
-
-
-def text_of(profile: str) -> str:
-    """A profile as it is written. Raises ConfigError."""
-    path = profiles.shipped().get(profile, Path(profile))
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise ConfigError(f"profile {profile}: cannot be read: {error}; give a name or a TOML file") from error

@@ -108,7 +108,8 @@ class PowerUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The host during the run. clock_mhz: of the fastest core. other_load: cores that other programs kept busy."""
+    """The host during the run. clock_mhz: of the fastest core. other_load: cores that other programs kept busy.
+    accelerator_c: of the Edge TPU, where it tells."""
 
     at_s: float
     clock_mhz: float | None
@@ -116,6 +117,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] | None
     other_load: float | None
     memory_bytes: int | None
+    accelerator_c: float | None = None
 
 
 class Yardstick(msgspec.Struct, frozen=True, kw_only=True):

@@ -151,14 +151,13 @@ def _power(bench: Bench, idle: Idle, seen: Seen) -> dict[str, Any]:
 
 
 def _subject(job: Job, scenario: Scenario) -> dict[str, Any]:
-    engine = scenario.engine
     return {
         "scenario": job.scenario,
         "model": job.model.name,
         "model_sha256": job.model.sha256,
         "model_bytes": len(job.model.data),
         "backend": scenario.backend,
-        "backend_reasons": list(engine.instead_of) if engine else [],
+        "backend_reasons": list(scenario.instead_of),
         "threads": scenario.threads,
         "source": job.source,
         "latency_is": scenario.latency_is,

@@ -84,6 +84,7 @@ def _moment(start_ns: int, before: State, state: State, load: bool) -> Moment:
         limits=state.limits,
         other_load=other_load(before, state) if load else None,
         memory_bytes=state.memory_bytes,
+        accelerator_c=state.accelerator_c,
     )
 
 

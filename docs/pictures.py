@@ -29,7 +29,7 @@ def terminal(frames: int = 60) -> None:
         pairs = list(islice(pipeline.pairs(), frames))
         frame, results = pairs[-1][0], [result for _, result in pairs[-60:]]
         console = Console(record=True, width=92, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-        console.print(render(f"{pipeline.source} · {pipeline.engine.model}", frame, results, pipeline.dropped))
+        console.print(render(pipeline.source, frame, results, pipeline.dropped))
     picture = console.export_svg(title="edge run sample:", code_format=SVG, unique_id="edge")
     (FOLDER / "terminal.svg").write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n")
 

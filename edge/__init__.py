@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge.errors import AdapterError as AdapterError
     from edge.errors import CameraError as CameraError
     from edge.errors import ConfigError as ConfigError
+    from edge.errors import DeviceError as DeviceError
     from edge.errors import EdgeError as EdgeError
     from edge.errors import FetchError as FetchError
     from edge.errors import InferenceError as InferenceError
@@ -40,6 +41,7 @@ PUBLIC = {
     "Classification": "edge.types",
     "Classifier": "edge.classifier",
     "ConfigError": "edge.errors",
+    "DeviceError": "edge.errors",
     "EdgeError": "edge.errors",
     "FetchError": "edge.errors",
     "Frame": "edge.types",

@@ -27,12 +27,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edge import adapters
+from edge import adapters, boards
 from edge.adapters import Adapter
 from edge.errors import ConfigError, key_and_reason, one_line
 from edge.types import Fit
 
 DEFAULT = "cpu"
+
+AUTO = "auto"
+"""Stands for the shipped profile that fits the machine."""
 
 OF_THE_MODEL = ("model", "labels")
 """Keys of an interpreter's table that are no options of its `open`."""
@@ -84,11 +87,25 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder().glob("*.toml"))}
 
 
-def load(profile: str | Path = DEFAULT) -> DeviceProfile:
-    """Read and check a profile by the name of a shipped one or by path.
+def load(profile: str | Path = DEFAULT, root: Path = Path("/")) -> DeviceProfile:
+    """Read and check a profile: by the name of a shipped one, by path, or "auto", the one that fits this machine.
 
-    Raises ConfigError, with the path of the key that is wrong.
+    root: where /sys and /proc are, for "auto"; elsewhere only in tests. Raises ConfigError, with the path of the key
+    that is wrong.
     """
+    if str(profile) == AUTO:
+        choice = boards.recognise(root)
+        return msgspec.structs.replace(load(choice.profile), because=choice.because)
+    return parse(_read(profile), str(profile))
+
+
+def text_of(profile: str | Path, root: Path = Path("/")) -> str:
+    """A profile as it is written, found as `load` does. Raises ConfigError."""
+    found = boards.recognise(root).profile if str(profile) == AUTO else profile
+    return _read(found).decode("utf-8", "replace")
+
+
+def _read(profile: str | Path) -> bytes:
     known = shipped()
     path = known.get(str(profile), Path(profile))
     try:
@@ -97,7 +114,7 @@ def load(profile: str | Path = DEFAULT) -> DeviceProfile:
         raise ConfigError(f"profile {profile}: cannot be read: {error}; give a name or a TOML file") from error
     if data is None:
         raise ConfigError(f"profile {profile}: no such profile or file; shipped are: {', '.join(known)}")
-    return parse(data, str(profile))
+    return data
 
 
 def parse(data: bytes, where: str) -> DeviceProfile:

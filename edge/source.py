@@ -15,8 +15,8 @@ from edge.errors import ConfigError
 from edge.files import is_utf8
 
 GRAMMAR = (
-    "give camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, "
-    "a pattern such as '*.jpg', or sample:"
+    "give camera:0, v4l2:///dev/video0, picamera:0, rtsp://…, http(s)://…, a video file, a picture, "
+    "a folder of pictures, a pattern such as '*.jpg', or sample:"
 )
 
 
@@ -27,6 +27,9 @@ def parse(source: str) -> Adapter:
     numbered = re.fullmatch(r"camera:(\d+)", source)
     if numbered:
         return Adapter("v4l2", {"device": f"/dev/video{numbered[1]}"})
+    numbered = re.fullmatch(r"picamera:(\d{1,2})", source)
+    if numbered and int(numbered[1]) < 64:
+        return Adapter("picamera", {"number": int(numbered[1])})
     if source.startswith("v4l2:///"):
         return Adapter("v4l2", {"device": source.removeprefix("v4l2://")})
     if source.startswith("/dev/"):
@@ -63,9 +66,11 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def default() -> str:
-    """The first camera there is, else the photographs that ship."""
+def default(root: Path = Path("/")) -> str:
+    """The first camera there is, a Raspberry Pi's own before others; else the photographs that ship."""
     from edge.cameras import v4l2
 
-    found = v4l2.devices()
+    if v4l2.of_libcamera(root):
+        return "picamera:0"
+    found = v4l2.devices(root)
     return f"v4l2://{found[0]}" if found else "sample:"

@@ -49,7 +49,31 @@ def kib(lines: str, name: str) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
+MOST_NUMBERS = 8192
+"""No Linux has more cores (NR_CPUS)."""
+
+
 def listed(ranges: str) -> list[int]:
     """Numbers as the kernel lists them: "0-2,5"."""
-    ends = re.findall(r"(\d+)(?:-(\d+))?", ranges)
-    return [number for first, last in ends for number in range(int(first), int(last or first) + 1)]
+    ends = [(int(first), int(last or first)) for first, last in re.findall(r"(\d{1,9})(?:-(\d{1,9}))?", ranges)]
+    return [number for first, last in ends for number in range(first, min(last, first + MOST_NUMBERS) + 1)]
+
+
+UNNAMED = r"(?i)to be filled|default string|system (manufacturer|product)|not (applicable|specified)|o\.e\.m|none$"
+"""What makers leave in DMI where a name was to be."""
+
+
+def board_name(root: Path) -> str | None:
+    """What the machine below `root` is called, by its device tree, else by its firmware (DMI)."""
+    return (
+        text(root / "proc/device-tree/model")
+        or _of_dmi(root, "sys_vendor", "product_name")
+        or _of_dmi(root, "board_vendor", "board_name")
+    )
+
+
+def _of_dmi(root: Path, *names: str) -> str | None:
+    """Maker and product, where it has a name."""
+    maker, product = (text(root / "sys/class/dmi/id" / name) for name in names)
+    told = [part for part in (maker, product) if part and not re.match(UNNAMED, part)]
+    return " ".join(told) if product in told else None

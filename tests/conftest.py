@@ -1,6 +1,7 @@
 """What several test files share: the shared data, tiny models that are made here, and the command line."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -23,7 +24,7 @@ settings.load_profile("suite")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 FLOAT32, INT32, UINT8, INT8 = 0, 2, 3, 9
-RESHAPE, SOFTMAX, LOGISTIC, DEQUANTIZE = 22, 25, 14, 6
+RESHAPE, SOFTMAX, LOGISTIC, DEQUANTIZE, CUSTOM = 22, 25, 14, 6, 32
 OPTIONS = {RESHAPE: 17, SOFTMAX: 9}
 
 
@@ -319,6 +320,45 @@ def tiny_file(tiny: Tiny, tmp_path: Path) -> Path:
     """A tiny uint8 classifier with its labels beside it: "class a" to "class l"."""
     path = tmp_path / "tiny.tflite"
     path.write_bytes(tiny())
+    path.with_suffix(".txt").write_text("".join(f"class {letter}\n" for letter in "abcdefghijkl"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A delegate that stands in for libedgetpu; the variable EDGE_STANDIN names one that was built elsewhere."""
+    ready = os.environ.get("EDGE_STANDIN")
+    if ready:
+        return Path(ready)
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler, which builds the stand-in for libedgetpu")
+    library = tmp_path_factory.mktemp("standin") / "libstandin.so"
+    source = Path(__file__).with_name("edgetpu") / "standin.c"
+    line = [compiler, "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(library), str(source)]
+    subprocess.run(line, check=True, timeout=60)
+    return library
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Tells the stand-in what to do, in the words of tests/edgetpu/standin.c; it reads them when it is loaded."""
+    path = tmp_path / "play"
+    monkeypatch.setenv("EDGE_STANDIN_PLAY", str(path))
+
+    def tell(*lines: str) -> None:
+        path.write_text("".join(f"{line}\n" for line in lines))
+
+    tell()
+    return tell
+
+
+@pytest.fixture
+def compiled_file(tiny: Tiny, tmp_path: Path) -> Path:
+    """A tiny model as the Edge TPU's compiler leaves it, of one operator: the stand-in gives each byte as its score."""
+    tensors = [Tensor((1, 2, 2, 3), UINT8, 1 / 16, 0), Tensor((1, 12), UINT8, 1 / 256, 0)]
+    path = tmp_path / "tiny_edgetpu.tflite"
+    path.write_bytes(build(tensors, [Operator(CUSTOM, (0,), (1,), custom="edgetpu-custom-op")], (0,), (1,)))
     path.with_suffix(".txt").write_text("".join(f"class {letter}\n" for letter in "abcdefghijkl"))
     return path
 

@@ -454,8 +454,8 @@ def test_an_empty_buffer_now_and_then_is_skipped_and_counted():
 
 
 def test_a_read_that_failed_after_a_long_wait_ends_the_camera_at_once():
-    ticks = iter([0, 0, 0, 2 * v4l2.HICCUP_NS])
-    camera = v4l2.V4L2(v4l2_capture([np.zeros((480, 640, 3), np.uint8)]), "/dev/video0", lambda: next(ticks))
+    ticks = iter([0, 0, 0, 0, 2 * v4l2.HICCUP_NS])
+    camera = v4l2.V4L2(v4l2_capture([np.zeros((480, 640, 3), np.uint8)]), "/dev/null", lambda: next(ticks))
     seen, said = frames_of(camera)
     assert (len(seen), camera.skipped) == (1, 0)
     assert "stopped after 1 frames" in said
@@ -463,11 +463,36 @@ def test_a_read_that_failed_after_a_long_wait_ends_the_camera_at_once():
 
 def test_a_camera_that_stops_is_an_error_that_names_it():
     pixels = np.zeros((480, 640, 3), np.uint8)
-    camera = v4l2.V4L2(v4l2_capture([pixels] * 3), "/dev/video7", lambda: 0)
+    camera = v4l2.V4L2(v4l2_capture([pixels] * 3), "/dev/null", lambda: 0)
     seen, said = frames_of(camera)
     assert [frame.index for frame in seen] == [0, 1, 2]
-    assert said == "/dev/video7: the camera stopped after 3 frames; check its cable and its power"
+    assert said == "/dev/null: the camera stopped after 3 frames; check its cable and its power"
     assert camera.live
+
+
+def test_a_camera_that_was_unplugged_is_said_to_be_gone():
+    _, said = frames_of(v4l2.V4L2(v4l2_capture([]), "/dev/video987", lambda: 0))
+    assert said == "/dev/video987: the camera is gone after 0 frames; plug it in again"
+
+
+def test_the_first_frame_may_take_longer_than_those_after_it():
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    late = [None, None, pixels]
+    ticks = itertools.count(0, 1_500_000_000)
+    camera = v4l2.V4L2(v4l2_capture(late), "/dev/null", lambda: next(ticks))
+    assert next(iter(camera)).index == 0
+    assert camera.skipped == 0
+    ticks = itertools.count(0, 1_500_000_000)
+    silent = v4l2_capture([None] * 100)
+    seen, _ = frames_of(v4l2.V4L2(silent, "/dev/null", lambda: next(ticks)))
+    assert not seen
+    assert 90 < len(silent.frames) < 99
+
+
+def test_no_wait_in_the_driver_is_longer_than_three_seconds():
+    name, seconds = v4l2.LIMIT
+    assert name == "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"
+    assert 1 <= int(seconds) < 3
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,29 @@ def test_the_runtime_is_the_one_that_is_named_else_the_profile_s_else_the_format
 CHILD = "import sys, os; sys.argv[0] = 'edge'; from edge.cli import main; main()"
 
 
+def test_a_backend_is_required_of_the_profile_and_an_interpreters_own_model_is_scored(
+    cli, data, tiny_file, unlabelled, tmp_path
+):
+    path = tmp_path / "two.toml"
+    own = f'kind = "litert"\nmodel = "{unlabelled}"\n'
+    path.write_text(f'name = "two"\nmodel = "{tiny_file}"\n[[interpreter]]\nkind = "scripted"\n[[interpreter]]\n{own}')
+    arguments = ("eval", "--data", data, "--profile", path, "--json")
+    (model,) = json.loads(cli(*arguments, "--require", "litert").out)["models"]
+    assert (model["backend"], model["file"]) == ("litert-cpu", str(unlabelled))
+    (model,) = json.loads(cli(*arguments).out)["models"]
+    assert (model["backend"], model["file"]) == ("scripted", str(tiny_file))
+    (model,) = json.loads(cli(*arguments, "--require", "litert", "--model", tiny_file).out)["models"]
+    assert (model["backend"], model["file"]) == ("litert-cpu", str(tiny_file))
+    for refused in (("--require", "npu"), ("--require", "litert", "--runtime", "onnx")):
+        ran = cli(*arguments, *refused)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+def test_an_unnamed_profile_is_told_where_it_decides(cli, data, tiny_file):
+    ran = cli("eval", "--data", data, "--profile", "auto", "--require", "litert", "--model", tiny_file)
+    assert ran.code == 0 and ran.err.startswith("edge: profile ")
+
+
 def test_on_a_terminal_a_bar_on_stderr_names_the_model_that_runs(data, tiny_file, unlabelled, tmp_path):
     ours, theirs = pty.openpty()
     line = ["eval", "--data", data, "--model", tiny_file, "--against", unlabelled, "--json"]

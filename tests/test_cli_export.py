@@ -48,6 +48,8 @@ def compiler(tmp_path, monkeypatch):
         (("-o", "x.onnx", "--check", "edgetpu"), "must end in .tflite"),
         (("--check", "edgetpu", "--qat"), "export it first"),
         (("--compile", "edgetpu", "-o", "y.tflite", "--type", "float"), "export it first"),
+        (("--store", "-o", "x.onnx"), "--store says itself where the model goes"),
+        (("--for", "coral", "-o", "x.onnx"), "coral"),
         (("--type", "int4"), "int4"),
         (("--every", "0"), "0"),
     ],

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 import edge.cli
-from edge import models, profile
+from edge import boards, models, profile
 
 
 def said(ran, code, *words):
@@ -24,7 +24,7 @@ def test_help_lists_the_commands(cli):
         ran = cli(flag)
         assert ran.code == 0
         for name, words in edge.cli.COMMANDS.items():
-            assert name in ran.out and words in ran.out
+            assert name in ran.out and words in " ".join(ran.out.split())
     assert ran.err == ""
 
 
@@ -70,13 +70,69 @@ def test_profiles_show_prints_a_profile_to_begin_ones_own_with(cli, tmp_path):
     ran = cli("profiles", "show", "cpu")
     assert ran.out == profile.shipped()["cpu"].read_text()
     (tmp_path / "own.toml").write_text(ran.out)
-    assert cli("profiles", "check", tmp_path / "own.toml") == (
-        0, f"{tmp_path / 'own.toml'}: good; runs litert\n", "",
-    )  # fmt: skip
+    ran = cli("profiles", "check", tmp_path / "own.toml")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[0] == f"{tmp_path / 'own.toml'}: good"
+
+
+def test_profiles_list_marks_the_one_that_auto_takes(cli):
+    choice = boards.recognise()
+    ran = cli("profiles", "list")
+    assert f"{choice.profile} (auto)" in ran.out
+    assert ran.out.count("(auto)") == 1
+    assert ran.err == f"edge: auto takes {choice.profile} ({choice.because})\n"
+
+
+def test_profiles_show_knows_auto_and_paths(cli, tmp_path):
+    choice = boards.recognise()
+    ran = cli("profiles", "show", "auto")
+    assert ran.out == profile.shipped()[choice.profile].read_text()
+    assert ran.err == f"edge: profile {choice.profile} ({choice.because})\n"
+    (tmp_path / "own.toml").write_text("# mine\n")
+    assert cli("profiles", "show", tmp_path / "own.toml").out == "# mine\n"
 
 
 def test_profiles_show_refuses_one_that_does_not_ship(cli):
-    said(cli("profiles", "show", "nano"), 2, "profile nano: none of that name ships; there are: ", "cpu")
+    said(cli("profiles", "show", "nano"), 2, "profile nano: no such profile or file; shipped are: ", "cpu")
+
+
+def test_profiles_check_says_what_will_be_tried_in_order_and_notes_models_that_are_not_here(cli, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'name = "x"\nthreads = 2\n[[camera]]\nkind = "v4l2"\ndevice = "/dev/video9"\n[[camera]]\nkind = "sample"\n'
+        '[[interpreter]]\nkind = "litert"\nmodel = "mobilenet_v2_1.0_224_quant"\n'
+        '[[interpreter]]\nkind = "litert"\nthreads = 1\n[power]\nkind = "rapl"\n'
+    )
+    ran = cli("profiles", "check", file)
+    assert ran.code == 0
+    assert ran.out.splitlines() == [
+        f"{file}: good",
+        "  camera 1: v4l2 (device = /dev/video9)",
+        "  camera 2: sample",
+        "  interpreter 1: litert (threads = 2), model mobilenet_v2_1.0_224_quant",
+        f"  interpreter 2: litert (threads = 1), model {models.DEFAULT} (the default)",
+        "  power: rapl",
+    ]
+    assert ran.err.startswith(
+        "note: model mobilenet_v2_1.0_224_quant: not fetched yet; fetch it with `edge models pull"
+    )
+    assert ran.err.count("note: ") == 1
+
+
+def test_profiles_check_shows_a_list_as_one(cli):
+    assert "onnx (providers = [tensorrt, cuda]), model" in cli("profiles", "check", "jetson-orin-nx").out
+
+
+def test_profiles_check_knows_auto_and_what_a_profile_leaves_open(cli):
+    choice = boards.recognise()
+    ran = cli("profiles", "check", "auto")
+    assert ran.out.splitlines()[0] == f"auto: good; it is {choice.profile} here ({choice.because})"
+    lines = cli("profiles", "check", "cpu").out.splitlines()
+    assert lines[1:] == [
+        "  camera: the first there is",
+        f"  interpreter 1: litert, model {models.DEFAULT} (the default)",
+        "  power: the first meter that gives a reading",
+    ]
 
 
 def test_profiles_check_names_what_is_wrong(cli, tmp_path):

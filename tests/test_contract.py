@@ -4,6 +4,7 @@ import inspect
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_type_hints
 
 import cv2
@@ -75,7 +76,7 @@ def test_no_user_can_give_what_only_a_test_or_the_loop_gives(family, kind, injec
 
 
 @pytest.fixture
-def options(tmp_path):
+def options(tmp_path, monkeypatch):
     """What opens a camera of a kind here, or a skip that says why it cannot."""
 
     def of(kind):
@@ -102,9 +103,14 @@ def options(tmp_path):
             if not found:
                 pytest.skip("no V4L2 camera on this machine")
             return {"device": found[0]}
+        if kind == "picamera":  # on a scripted picamera2, which tests/test_picamera.py tells of
+            monkeypatch.syspath_prepend(str(Path(__file__).with_name("scripted")))
+            monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+            return {"width": 640}
         pytest.skip(f"this test does not know how to open {kind} on this machine")
 
-    return of
+    yield of
+    sys.modules.pop("picamera2", None)
 
 
 @pytest.fixture
@@ -163,14 +169,20 @@ def interpreter(request, tiny_file, tiny_onnx, tmp_path):
         pytest.importorskip("onnxruntime", reason="needs onnxruntime, which the extra train has")
         tiny_file = tmp_path / "tiny.onnx"
         tiny_file.write_bytes(tiny_onnx())
+    options = {"threads": 1}
+    if kind == "edgetpu":
+        tiny_file, options = (
+            request.getfixturevalue("compiled_file"),
+            {"library": str(request.getfixturevalue("standin"))},
+        )
     model = models.load(tiny_file)
-    if kind not in ("litert", "onnx", "scripted"):
+    if kind not in ("edgetpu", "litert", "onnx", "scripted"):
         try:
             opened = adapters.open("interpreters", kind, model)
         except EdgeError as error:
             pytest.skip(f"{kind} cannot be opened on this machine: {error}")
     else:
-        opened = adapters.open("interpreters", kind, model, **adapters.check("interpreters", kind, {"threads": 1}, ""))
+        opened = adapters.open("interpreters", kind, model, **adapters.check("interpreters", kind, options, ""))
     yield opened
     opened.close()
 

@@ -170,6 +170,20 @@ def test_a_jetson_counts_what_throttled_it_and_tells_its_hottest_zone(tmp_path):
     assert state.temperature_c == 56.2
 
 
+def test_an_edge_tpu_tells_its_temperature_beside_that_of_the_board(tmp_path):
+    board = trees.pi5(tmp_path)
+    trees.usb_coral(board)
+    assert host(board).state().accelerator_c is None, "one on USB has no sensor that the kernel reads"
+    trees.pci_coral(board, 0, address="0000:01:00.0", degrees=61.3)
+    trees.pci_coral(board, 1, address="0000:02:00.0", degrees=58.0)
+    machine = host(board)
+    assert (machine.state().temperature_c, machine.state().accelerator_c) == (52.3, 61.3)
+    board.put("sys/class/apex/apex_0/temp", -89700)
+    assert machine.state().accelerator_c == 58.0, "of the one that has not fallen off the bus"
+    board.put("sys/class/apex/apex_1/temp", -89700)
+    assert machine.state().accelerator_c is None
+
+
 def test_a_pc_counts_the_throttling_of_its_package_once(tmp_path):
     board = trees.pc(tmp_path, throttles=12)
     board.put("sys/devices/system/cpu/cpu3/thermal_throttle/core_throttle_count", 4)

@@ -14,6 +14,7 @@ EDGE = Path(edge.__file__).parent
 LAYERS = [
     {"types", "errors"},
     {"files", "stderr", "firmware", "sysfs"},
+    {"rehearsal"},
     {"coral", "cores", "worker"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},

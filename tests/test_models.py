@@ -264,3 +264,18 @@ def test_a_card_that_is_too_deep_or_too_long_is_refused(tiny_file, text):
     tiny_file.with_suffix(".toml").write_text(text)
     with pytest.raises(ModelError, match=r"tiny\.toml: not a model card: .*(recursion|larger than 1024 KiB)"):
         models.load(tiny_file)
+
+
+def test_the_form_for_tensorrt_of_a_known_model_says_the_command_that_makes_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    name = f"{models.DEFAULT}{models.QDQ}"
+    made = f"edge export {models.DEFAULT} --for tensorrt --store"
+    with pytest.raises(
+        ModelError, match=rf"model {name}: not made yet; make it with `{made}` \(needs `pip install onnx`"
+    ):
+        models.find(name)
+    (tmp_path / "edgekit/models").mkdir(parents=True)
+    (tmp_path / f"edgekit/models/{name}.onnx").touch()
+    assert models.find(name) == tmp_path / f"edgekit/models/{name}.onnx"
+    with pytest.raises(ModelError, match="no such file"):
+        models.find(f"nothing{models.QDQ}")

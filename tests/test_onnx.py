@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge import adapters, models
 from edge import profile as profiles
 from edge.engine import open_engine
-from edge.errors import AdapterError, InferenceError, ModelError
+from edge.errors import AdapterError, ConfigError, InferenceError, ModelError
 from edge.interpreters import litert
 from edge.models import onnx
 from edge.models.card import Input
@@ -134,21 +134,35 @@ import numpy as np
 
 __version__ = "0"
 
+HAS = ["CPUExecutionProvider"]
+TAKES = ["CPUExecutionProvider"]
+
 def disable_telemetry_events(): ...
 
-class SessionOptions: ...
+def get_available_providers(): return HAS
+
+class SessionOptions:
+    def __init__(self): self.entries = {}
+    def add_session_config_entry(self, key, value): self.entries[key] = value
 
 class Value:
     def __init__(self, name, type, shape): self.name, self.type, self.shape = name, type, shape
 
 class InferenceSession:
     def __init__(self, data, options, providers, enable_fallback):
-        assert (providers, enable_fallback, options.log_severity_level) == (["CPUExecutionProvider"], 0, 4)
+        ((self.provider, self.given),) = providers
+        assert self.provider in HAS and (enable_fallback, options.log_severity_level) == (0, 4)
         assert options.intra_op_num_threads >= 1
+        forbidden = options.entries.get("session.disable_cpu_ep_fallback") == "1"
+        assert forbidden == (self.provider != "CPUExecutionProvider")
+        if b"no device" in data and self.provider != "CPUExecutionProvider":
+            raise Exception("CUDA failure 100: no CUDA-capable device is detected")
         if b"broken" in data:
             raise Exception("protobuf parsing failed" + 1000 * (b"length" in data) * "!")
         self.data = data
         self.kind = next(k for k in ("uint8", "int8", "float16", "float") if f"<{k}>".encode() in data)
+    def get_providers(self):
+        return [self.provider if self.provider in TAKES else "CPUExecutionProvider"]
     def get_inputs(self):
         shape = ["N", "height", 2, 3] if b"open" in self.data else ["N", 2, 2, 3]
         return [Value("picture", f"tensor({self.kind})", shape)] * (2 if b"twice" in self.data else 1)
@@ -174,10 +188,15 @@ def opened(tmp_path, tiny_onnx, monkeypatch):
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     importlib.invalidate_caches()
 
-    def run(kind="uint8", *, shown=None, **metadata):
+    def run(kind="uint8", *, shown=None, has=(), takes=(), providers=None, **metadata):
         path = tmp_path / "m.onnx"
         path.write_bytes(tiny_onnx(kind, takes=f"<{shown or kind.removesuffix('32')}>", **metadata))
-        return adapters.open("interpreters", "onnx", models.load(path), threads=1)
+        words = {"HAS": [*has, "CPUExecutionProvider"], "TAKES": [*takes, "CPUExecutionProvider"]}
+        more = "".join(f"\n{name} = {value}" for name, value in words.items())
+        (folder / "onnxruntime.py").write_text(STAND_IN + more)
+        sys.modules.pop("onnxruntime", None)
+        importlib.invalidate_caches()
+        return adapters.open("interpreters", "onnx", models.load(path), threads=1, providers=providers)
 
     yield run
     sys.modules.pop("onnxruntime", None)
@@ -269,6 +288,61 @@ def test_without_its_package_the_error_says_how_it_is_installed(tmp_path, tiny_o
     path.write_bytes(tiny_onnx())
     with pytest.raises(AdapterError, match="onnx cannot run here: no wheel here; install it with `pip install onnxr"):
         adapters.open("interpreters", "onnx", models.load(path))
+
+
+TRT, CUDA = "TensorrtExecutionProvider", "CUDAExecutionProvider"
+
+
+def test_the_providers_of_this_build_are_tried_in_order_and_the_first_that_runs_is_the_backend(opened, caplog):
+    assert (opened().backend, opened().instead_of) == ("onnx-cpu", ())
+    assert opened(has=[CUDA], takes=[CUDA]).backend == "onnx-cuda"
+    both = opened(has=[CUDA, TRT], takes=[CUDA, TRT])
+    assert (both.backend, both.instead_of) == ("onnx-tensorrt", ())
+    assert caplog.text == ""
+
+
+def test_a_provider_that_does_not_run_is_a_reason_and_the_next_one_runs(opened, caplog):
+    third = opened(has=[TRT, CUDA], why="no device")
+    assert third.backend == "onnx-cpu"
+    assert third.instead_of == (
+        "onnx-tensorrt: it cannot load the model: CUDA failure 100: no CUDA-capable device is detected; "
+        "see whether `nvidia-smi` finds the GPU",
+        third.instead_of[0].replace("tensorrt", "cuda"),
+    )
+    assert "onnx-cpu runs instead, because onnx-cuda: it cannot load" in caplog.text
+    second = opened(has=[TRT, CUDA], takes=[CUDA], providers=["tensorrt", "cuda"])
+    assert second.backend == "onnx-cuda"
+    assert "ONNX Runtime took CPUExecutionProvider in its place; its libraries" in second.instead_of[0]
+
+
+def test_nothing_runs_that_is_not_listed(opened):
+    with pytest.raises(AdapterError, match=r"^onnx-cuda: this build of ONNX Runtime has only cpu; install `onnx"):
+        opened(providers=["cuda"])
+    with pytest.raises(AdapterError, match=r"^onnx-tensorrt: ONNX Runtime took CPUExec.*; onnx-cuda: ONNX Runtime"):
+        opened(has=[TRT, CUDA], providers=["tensorrt", "cuda"])
+    with pytest.raises(ConfigError, match="providers"):
+        adapters.check("interpreters", "onnx", {"providers": ["npu"]}, "")
+
+
+def test_the_engine_of_the_tensorrt_provider_is_kept(opened, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    given = opened(has=[TRT], takes=[TRT])._session.given
+    assert given["trt_engine_cache_enable"] == given["trt_timing_cache_enable"] == "1"
+    assert given["trt_engine_cache_path"] == str(tmp_path / "cache/edgekit/onnxruntime-tensorrt")
+    assert opened(has=[CUDA], takes=[CUDA])._session.given == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "saturates"),
+    [("fma avx2 bmi", True), ("avx2 avx512_vnni", False), ("avx2 avx_vnni", False), ("neon", False)],
+)
+def test_a_processor_whose_sums_saturate_is_told_by_its_flags(tmp_path, flags, saturates):
+    from edge.interpreters.onnx import _saturates
+
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"flags : fpu {flags}\n")
+    assert _saturates(tmp_path) is saturates
+    assert _saturates(tmp_path / "elsewhere") is False
 
 
 def test_interpreters_refuse_the_formats_of_others(tmp_path, tiny_onnx, tiny_file):

@@ -5,13 +5,14 @@ import threading
 import time
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
 import edge
 from edge import adapters, pipeline, profile
-from edge.engine import Engine, open_engine
-from edge.errors import AdapterError, CameraError, ConfigError, InferenceError, ModelError
+from edge.engine import Engine, open_engine, requiring
+from edge.errors import AdapterError, CameraError, ConfigError, DeviceError, InferenceError, ModelError
 from edge.models.card import Input
 from edge.preprocess import Preprocessor
 from edge.tasks.classify import Classify
@@ -305,6 +306,114 @@ def test_the_profiles_camera_is_used_unless_a_source_is_named(profile_file):
         assert [frame.size for frame, _ in opened.pairs()] == [(64, 48)]
 
 
+def test_of_several_cameras_the_first_that_opens_is_used_and_the_reasons_of_the_others_are_told(profile_file, caplog):
+    gone = '[[camera]]\nkind = "v4l2"\ndevice = "/dev/video987"\n'
+    there = '[[camera]]\nkind = "scripted"\nscript = ["frames 2"]\n'
+    with edge.open_pipeline(profile_file(extra=gone + there)) as opened:
+        assert opened.source == "scripted"
+        assert len(list(opened)) == 2
+    assert "scripted is the source instead, because v4l2: /dev/video987: there is no such camera" in caplog.text
+
+
+def test_where_no_camera_of_a_profile_opens_each_reason_is_told(profile_file):
+    tables = "".join(f'[[camera]]\nkind = "v4l2"\ndevice = "/dev/video{n}"\n' for n in (987, 988))
+    told = r"none of the profile's 2 cameras can be opened: \(1\) v4l2: /dev/video987: .*; \(2\) v4l2: /dev/video988: "
+    with pytest.raises(CameraError, match=told):
+        edge.open_pipeline(profile_file(extra=tables))
+
+
+def test_a_profile_that_nobody_named_may_have_any_other_camera_too(profile_file):
+    from edge import source
+
+    chosen = profile.load(profile_file(extra=CAMERA))
+    by_itself = msgspec.structs.replace(chosen, because="it looks like one")
+    found = source.default()
+    others = [] if found == "sample:" else [found]
+    assert [name for name, _ in pipeline.cameras(chosen, None)] == ["scripted"]
+    assert [name for name, _ in pipeline.cameras(by_itself, None)] == ["scripted", *others]
+    assert [name for name, _ in pipeline.cameras(by_itself, "sample:")] == ["sample:"]
+
+
+def test_a_camera_that_takes_it_is_told_the_size_of_the_models_input(tmp_path, monkeypatch, profile_file):
+    folder = tmp_path / "outer_camera"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "cam.py").write_text(
+        "from edge.cameras import scripted\nINSTALL = ''\n"
+        "def open(*, covers=None):\n    return scripted.open(script=['frames 1'], width=covers[0], height=covers[1])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with edge.open_pipeline(profile_file(extra='[camera]\nkind = "outer_camera.cam"\n', options="size = 8")) as opened:
+        assert [frame.size for frame, _ in opened.pairs()] == [(8, 8)]
+
+
+LIVE = '[camera]\nkind = "scripted"\nlive = true\nscript = ["frames 2", "stall 0.05", "fail cable pulled", "absent 1", '
+
+
+def test_a_live_camera_that_returns_goes_on_and_a_run_without_patience_ends(profile_file, tmp_path, caplog):
+    extra = LIVE + f'"frames 2"]\nstate = "{tmp_path / "state"}"\n'
+    with edge.open_pipeline(profile_file(extra=extra), patience_s=30) as opened:
+        assert [result.frame for result in opened][-1] == 3
+    assert "waiting up to 30 s for it to return" in caplog.text and "scripted is back after" in caplog.text
+    (tmp_path / "state").unlink()
+    with (
+        edge.open_pipeline(profile_file(extra=extra), patience_s=0) as opened,
+        pytest.raises(CameraError, match="pulled"),
+    ):
+        list(opened)
+
+
+def test_an_outage_that_is_waited_for_is_no_stall_and_stopping_ends_it(profile_file, tmp_path):
+    extra = LIVE + f'"absent 99"]\nstate = "{tmp_path / "state"}"\n'
+    with edge.open_pipeline(profile_file(extra=extra), stall_s=0.2, patience_s=1000) as opened:
+        threading.Timer(0.7, opened.stop).start()
+        assert [result.frame for result in opened][-1] == 1
+    assert not [thread for thread in opened._threads if thread.is_alive()]
+
+
+def test_a_camera_that_stays_away_ends_the_run_when_patience_does(profile_file, tmp_path):
+    extra = LIVE + f'"absent 99"]\nstate = "{tmp_path / "state"}"\n'
+    told = r"there is no camera; .*; it did not return within 0.5 s"
+    opened = edge.open_pipeline(profile_file(extra=extra), patience_s=0.5)
+    with opened, pytest.raises(CameraError, match=told):
+        list(opened)
+
+
+ORDER = """
+[[interpreter]]
+kind = "scripted"
+size = 16
+script = ["class 1", "class 1", "fail once", "fail twice", "fail thrice", "absent 99"]
+state = "{state}"
+"""
+
+
+def test_an_interpreter_that_is_lost_has_its_successor_and_no_frame_is_lost(profile_file, tmp_path, tiny_file):
+    path = tmp_path / "order.toml"
+    path.write_text(
+        f'name = "o"\nmodel = "{tiny_file}"\n'
+        + ORDER.format(state=tmp_path / "state")
+        + '[[interpreter]]\nkind = "litert"'
+    )
+    with edge.open_pipeline(path, "scripted:frames 30", threads=1) as opened:
+        results = list(opened)
+        assert opened.engine.interpreter.backend == "litert-cpu"
+    assert [result.frame for result in results] == list(range(30))
+    assert [result.backend for result in results] == ["scripted"] * 2 + ["litert-cpu"] * 28
+    assert {bool(result.instead_of) for result in results[2:]} == {True}
+    assert not [thread for thread in threading.enumerate() if thread.name == "edge-return"]
+
+
+def test_stopping_while_an_interpreter_is_opened_again_ends_the_run_without_an_error(profile_file, tmp_path):
+    steps = '["class 1", "lost cable pulled", "absent 99"]'
+    file = profile_file(steps, options=f'size = 8\nstate = "{tmp_path / "state"}"')
+    with edge.open_pipeline(file, "scripted:frames 30") as opened:
+        results = iter(opened)
+        assert next(results).frame == 0
+        threading.Timer(0.1, opened.stop).start()
+        assert list(results) == []
+
+
 def test_without_a_camera_in_the_profile_the_first_there_is_or_the_sample_is_used(profile_file):
     from edge import source
 
@@ -376,17 +485,70 @@ def test_where_one_interpreter_is_listed_there_is_no_other(tmp_path, tiny_file, 
         open_engine(chosen)
 
 
-def test_where_none_runs_every_reason_is_told(tmp_path, tiny_file, npu):
+def test_where_none_runs_every_reason_is_told_in_order(tmp_path, tiny_file, npu):
     tables = [f'kind = "{npu}"\nreason = "{reason}"' for reason in ("no chip", "no driver")]
-    with pytest.raises(AdapterError, match=r"no chip; install .*; .*no driver; install"):
+    told = rf"^none of the profile's 2 interpreters can run: \(1\) {npu} .*no chip; install .*; \(2\) {npu} .*no driver"
+    with pytest.raises(AdapterError, match=told):
         open_engine(loaded(tmp_path, tiny_file, *tables))
 
 
-def test_a_model_that_does_not_fit_does_not_move_on_to_the_next(tmp_path, tiny_file):
+ABSENT = 'kind = "scripted"\nscript = ["absent 9"]\nstate = "{}"'
+
+
+def test_what_none_can_run_is_of_the_kind_that_all_share_else_of_the_device(tmp_path, tiny_file, npu):
+    absent = ABSENT.format(tmp_path / "state")
+    with pytest.raises(DeviceError, match=r"\(1\) .*no chip.*\(2\) scripted interpreter: there is no device"):
+        open_engine(loaded(tmp_path, tiny_file, f'kind = "{npu}"\nreason = "no chip"', absent))
     tiny_file.write_bytes(tiny_file.read_bytes()[:300])
-    chosen = loaded(tmp_path, tiny_file, 'kind = "litert"', 'kind = "scripted"')
-    with pytest.raises(ModelError, match="LiteRT cannot load it"):
-        open_engine(chosen)
+    with pytest.raises(ModelError, match=r"\(1\) onnx: model .*\(2\) litert: model .*LiteRT cannot load"):
+        open_engine(loaded(tmp_path, tiny_file, 'kind = "onnx"', 'kind = "litert"'))
+    missing = ["one.tflite", "two.tflite"]
+    with pytest.raises(ModelError, match=r"\(1\) litert: model one.tflite.*\(2\) litert: model two.tflite"):
+        open_engine(loaded(tmp_path, tiny_file, *(f'kind = "litert"\nmodel = "{name}"' for name in missing)))
+
+
+def test_a_model_that_is_missing_for_all_of_them_is_told_once(tmp_path, tiny_file):
+    chosen = loaded(tmp_path, tiny_file, 'kind = "scripted"', 'kind = "litert"')
+    with pytest.raises(ModelError, match=r"^model nowhere\.tflite: no such file"):
+        open_engine(chosen, model="nowhere.tflite")
+
+
+def test_a_model_that_one_cannot_run_moves_on_to_the_next_and_the_reason_begins_with_the_kind(tmp_path, tiny_file):
+    engine = open_engine(loaded(tmp_path, tiny_file, 'kind = "onnx"', 'kind = "litert"'))
+    assert engine.interpreter.backend == "litert-cpu"
+    (why,) = engine.instead_of
+    assert why.startswith(f"onnx: model {tiny_file}: ")
+
+
+def test_a_device_that_is_absent_moves_on_to_the_next(tmp_path, tiny_file, caplog):
+    engine = open_engine(loaded(tmp_path, tiny_file, ABSENT.format(tmp_path / "state"), 'kind = "litert"'))
+    assert engine.instead_of == ("scripted interpreter: there is no device; the script says so",)
+    assert "litert-cpu runs instead, because scripted interpreter: there is no device" in caplog.text
+
+
+def test_each_interpreter_has_its_own_model_unless_one_is_given(tmp_path, tiny_file, tiny):
+    for name in ("own", "given"):
+        (tmp_path / f"{name}.tflite").write_bytes(tiny())
+    (tmp_path / "list.txt").write_text("listed\n" * 12)
+    own, other = tmp_path / "own.tflite", tmp_path / "given.tflite"
+    named = f'kind = "litert"\nmodel = "{own}"\nlabels = "{tmp_path / "list.txt"}"'
+    chosen = loaded(tmp_path, tiny_file, named, 'kind = "litert"')
+    engine = open_engine(chosen)
+    assert (engine.model, engine.path, set(engine.task.labels)) == ("own", own, {"listed"})
+    assert open_engine(chosen, model=other).path == other
+    own.unlink()
+    engine = open_engine(chosen)
+    assert (engine.path, engine.task.labels[0]) == (tiny_file, "class a")
+    assert engine.instead_of[0].startswith(f"litert: model {own}: no such file")
+
+
+def test_a_backend_that_is_required_is_all_that_may_run(tmp_path, tiny_file):
+    chosen = loaded(tmp_path, tiny_file, 'kind = "scripted"', 'kind = "litert"\nthreads = 1')
+    assert requiring(chosen, None) is chosen
+    cut = requiring(chosen, "litert")
+    assert [(adapter.kind, adapter.options) for adapter in cut.interpreters] == [("litert", {"threads": 1})]
+    with pytest.raises(ConfigError, match=r"--require npu: the profile order lists no such .*, only scripted, litert"):
+        requiring(chosen, "npu")
 
 
 @pytest.mark.parametrize(

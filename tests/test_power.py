@@ -1,9 +1,5 @@
 """Power meters on made-up boards: what they read, what they choose, and what they say where they cannot."""
 
-import shutil
-import subprocess
-import sys
-
 import pytest
 import trees
 from hypothesis import given, settings
@@ -340,60 +336,3 @@ def test_a_script_that_gives_no_reading_or_two_kinds_is_refused():
 def test_a_fake_is_never_found_by_itself(tmp_path):
     assert "scripted" in adapters.kinds("power")
     assert found(trees.machine(tmp_path, cores=1, arch="x86_64", kernel="6", system="x"))[0] is None
-
-
-# --- a /sys that the kernel's own calls see
-
-DEVICES = """\
-P: /devices/platform/soc/i2c-1/1-0040/hwmon/hwmon3
-E: SUBSYSTEM=hwmon
-A: name=ina3221\\n
-A: in1_label=VDD_IN\\n
-A: in1_input=5000\\n
-A: curr1_input=1856\\n
-A: in2_label=VDD_SOC\\n
-A: in2_input=5000\\n
-A: curr2_input=300\\n
-
-P: /devices/platform/soctherm-oc-event/hwmon/hwmon4
-E: SUBSYSTEM=hwmon
-A: name=soctherm_oc\\n
-A: oc1_event_cnt=0\\n
-A: oc3_event_cnt=27\\n
-
-P: /devices/virtual/thermal/thermal_zone0
-E: SUBSYSTEM=thermal
-A: type=tj-thermal\\n
-A: temp=61250\\n
-
-P: /devices/virtual/powercap/intel-rapl:0
-E: SUBSYSTEM=powercap
-A: name=package-0\\n
-A: energy_uj=123456\\n
-"""
-
-ASKED = """
-from edge.host.linux import Linux
-from edge.meter import detect
-from edge.power import hwmon
-
-meter, reasons = detect()
-print(meter.name, meter.read().watts, reasons)
-print([rail.label for rail in hwmon.rails(__import__("pathlib").Path("/"))])
-state = Linux().state()
-print(state.temperature_c, state.limit_events, state.governors)
-"""
-
-
-@pytest.mark.skipif(not shutil.which("umockdev-run"), reason="needs the Debian package umockdev")
-def test_a_jetson_of_umockdev_is_read_through_the_real_paths(tmp_path):
-    file = tmp_path / "jetson.umockdev"
-    file.write_text(DEVICES)
-    line = ["umockdev-run", "--device", str(file), "--", sys.executable, "-c", ASKED]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        "hwmon ina3221 VDD_IN 9.28 []",
-        "['VDD_IN', 'VDD_SOC']",
-        "61.25 27 None",
-    ]

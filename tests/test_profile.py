@@ -4,12 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge import profile
+from edge import adapters, boards, profile
 from edge.adapters import Adapter
 from edge.errors import ConfigError
+from edge.models import catalogue
 
 WHOLE = """
 name = "mine"
@@ -36,6 +38,11 @@ threads = 1
 kind = "scripted"
 script = ["class 1"]
 """
+
+MADE_BY_EXPORT = {"mobilenet_v2_1.0_224_int8_qdq"}
+"""What `edge export` makes and nobody can fetch."""
+
+KINDS = {family: ", ".join(adapters.kinds(family)) for family in ("cameras", "interpreters")}
 
 LEAST = 'name = "mine"\n[[interpreter]]\nkind = "litert"\n'
 
@@ -80,6 +87,95 @@ def test_the_default_profile_runs_on_any_processor():
     assert [adapter.kind for adapter in profile.load().interpreters] == ["litert"]
 
 
+def order(name):
+    """What a shipped profile tries, in order: cameras, and interpreters with their options."""
+    loaded = profile.load(name)
+    return [each.kind for each in loaded.cameras], [each.kind for each in loaded.interpreters]
+
+
+def test_a_pi_takes_its_own_camera_before_one_on_usb_and_its_processor():
+    for name in ("pi3", "pi4", "pi5", "pi-zero-2w"):
+        assert order(name) == (["picamera", "v4l2"], ["litert"])
+
+
+def test_the_boards_of_small_cores_leave_one_to_the_camera():
+    threads = {name: profile.load(name).threads for name in profile.shipped()}
+    assert {name: count for name, count in threads.items() if count} == {"pi3": 3, "pi-zero-2w": 3}
+
+
+def test_a_coral_runs_a_model_compiled_for_it_and_the_processor_the_default_one():
+    for name, device in {"coral-usb": "usb", "coral-pcie": "pci", "coral-dev-board": None}.items():
+        first, second = profile.load(name).interpreters
+        assert (first.kind, first.model) == ("edgetpu", "mobilenet_v2_1.0_224_quant_edgetpu")
+        assert first.options.get("device") == device
+        assert second == Adapter("litert")
+        assert catalogue.shipped()[first.model].runs_on == "edgetpu"
+
+
+def test_an_orin_tries_tensorrt_then_onnx_runtime_on_its_gpu_then_the_processor():
+    for name in ("jetson-orin-nano", "jetson-orin-nx", "jetson-agx-orin"):
+        first, second, third = profile.load(name).interpreters
+        assert [first.kind, second.kind, third] == ["tensorrt", "onnx", Adapter("litert")]
+        assert second.options == {"providers": ["tensorrt", "cuda"]}
+        assert first.model == second.model == "mobilenet_v2_1.0_224_int8_qdq"
+
+
+def test_a_jetson_nano_runs_on_its_processor_since_its_gpu_has_no_int8():
+    assert order("jetson-nano") == (["v4l2"], ["litert"])
+
+
+def test_a_board_that_measures_what_it_draws_names_its_meter():
+    meters = {name: profile.load(name).power for name in profile.shipped()}
+    assert {name: meter.kind for name, meter in meters.items() if meter} == {
+        "pi5": "pmic",
+        "jetson-nano": "hwmon",
+        "jetson-orin-nano": "hwmon",
+        "jetson-orin-nx": "hwmon",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(profile.shipped()))
+def test_a_model_that_a_shipped_profile_names_can_be_had(name):
+    for adapter in profile.load(name).interpreters:
+        assert adapter.model is None or adapter.model in {*catalogue.shipped(), *MADE_BY_EXPORT}
+
+
+def test_a_profile_for_a_board_says_that_it_was_never_run_there():
+    for name, path in profile.shipped().items():
+        assert name in ("cpu", "pc") or "Never run" in path.read_text(), name
+
+
+def test_auto_is_the_profile_that_fits_the_machine_and_says_why(tmp_path):
+    board = trees.named(tmp_path, "Radxa ROCK 5B")
+    loaded = profile.load("auto", board.root)
+    assert loaded == msgspec.structs.replace(profile.load("cpu"), because="Radxa ROCK 5B has no profile of its own")
+    assert profile.text_of("auto", board.root) == profile.shipped()["cpu"].read_text()
+
+
+@pytest.mark.parametrize("model", trees.KNOWN)
+def test_auto_loads_the_profile_of_every_board_there_is(tmp_path, model):
+    loaded = profile.load("auto", trees.named(tmp_path, model).root)
+    assert loaded.name == trees.KNOWN[model][0]
+    assert model in loaded.because
+
+
+def test_auto_on_this_machine_is_a_profile_that_ships():
+    loaded = profile.load("auto")
+    assert (loaded.name, loaded.because) == boards.recognise()
+
+
+def test_a_profile_that_is_named_has_no_reason():
+    assert profile.load("cpu").because is None
+
+
+def test_a_file_that_is_called_auto_is_taken_by_its_path_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("auto").write_text(LEAST)
+    assert profile.load("auto").name == boards.recognise().profile
+    assert profile.load("./auto").name == profile.load(tmp_path / "auto").name == "mine"
+    assert profile.text_of("./auto") == LEAST
+
+
 def test_no_shipped_profile_uses_a_fake():
     for name in profile.shipped():
         loaded = profile.load(name)
@@ -117,10 +213,10 @@ def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_named(name):
         (('kind = "v4l2"', 'kind = "kinect"'), ["camera.kind: there is no 'kinect' among the cameras; known are"]),
         (('rail = ', 'rial = '), ["power.rial: unknown key", "hwmon takes: rail"]),
         (('kind = "hwmon"', 'kind = "shelly"'), ["power.kind: there is no 'shelly' among the power meters"]),
-        (('kind = "v4l2"', "kind = 4"), ["camera.kind: a name is needed, one of: images, sample"]),
+        (('kind = "v4l2"', "kind = 4"), ["camera.kind: a name is needed, one of: " + KINDS["cameras"]]),
         (
             ('kind = "litert"', 'knid = "litert"'),
-            ["interpreter[0].kind: a name is needed, one of: litert, onnx, scripted"],
+            ["interpreter[0].kind: a name is needed, one of: " + KINDS["interpreters"]],
         ),
         (('kind = "litert"', 'kind = "no such"'), ["interpreter[0].kind: 'no such' names no kind of interpreters"]),
     ],

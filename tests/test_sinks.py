@@ -29,6 +29,7 @@ def pair(index=0, answer=CAT, file=None, captured=1_000_000, finished=6_100_000)
         finished_at_ns=finished,
         timing=timing,
         backend="litert-cpu",
+        model="mobilenet",
     )
     return frame, result
 
@@ -38,7 +39,7 @@ def pair(index=0, answer=CAT, file=None, captured=1_000_000, finished=6_100_000)
 
 def test_a_json_line_has_exactly_the_documented_keys():
     out = io.BytesIO()
-    sink = JsonLines(out, "camera:0", "mobilenet")
+    sink = JsonLines(out, "camera:0")
     sink.write(*pair(7))
     sink.close()
     assert out.getvalue().endswith(b"}\n") and out.getvalue().count(b"\n") == 1
@@ -61,34 +62,34 @@ def test_a_json_line_has_exactly_the_documented_keys():
 
 def test_the_keys_come_in_the_documented_order():
     out = io.BytesIO()
-    JsonLines(out, "s", "m").write(*pair())
+    JsonLines(out, "s").write(*pair())
     keys = list(msgspec.json.decode(out.getvalue()))
     assert keys == ["frame", "source", "backend", "model", "captured_at", "age_ms", "timing_ms", "predictions"]
 
 
 def test_the_file_is_told_where_the_source_holds_several():
     out = io.BytesIO()
-    JsonLines(out, "s", "m").write(*pair(file="a.jpg"))
+    JsonLines(out, "s").write(*pair(file="a.jpg"))
     assert msgspec.json.decode(out.getvalue())["file"] == "a.jpg"
 
 
 def test_the_time_of_capture_is_wall_clock():
     out = io.BytesIO()
     now = time.monotonic_ns()
-    JsonLines(out, "s", "m").write(*pair(captured=now - 3_600_000_000_000, finished=now))
+    JsonLines(out, "s").write(*pair(captured=now - 3_600_000_000_000, finished=now))
     stamp = datetime.fromisoformat(msgspec.json.decode(out.getvalue())["captured_at"].replace("Z", "+00:00"))
     assert abs((datetime.now(timezone.utc) - stamp).total_seconds() - 3600) < 30
 
 
 def test_an_answer_without_classes_is_an_empty_list():
     out = io.BytesIO()
-    JsonLines(out, "s", "m").write(*pair(answer=()))
+    JsonLines(out, "s").write(*pair(answer=()))
     assert msgspec.json.decode(out.getvalue())["predictions"] == []
 
 
 def test_odd_labels_stay_one_line():
     out = io.BytesIO()
-    JsonLines(out, "s", "m").write(*pair(answer=(Classification('a\n"b"\u2028ü', 1, 1.0),)))
+    JsonLines(out, "s").write(*pair(answer=(Classification('a\n"b"\u2028ü', 1, 1.0),)))
     assert out.getvalue().count(b"\n") == 1
     assert msgspec.json.decode(out.getvalue())["predictions"][0]["label"] == 'a\n"b"\u2028ü'
 
@@ -119,7 +120,7 @@ def drawn(renderable):
 
 def test_the_view_shows_labels_bars_and_figures():
     results = [pair(n, finished=6_100_000 + n * 40_000_000, captured=1_000_000 + n * 40_000_000)[1] for n in range(5)]
-    text = drawn(terminal.render("camera:0 · mobilenet", pair(4)[0], results, 12))
+    text = drawn(terminal.render("camera:0", pair(4)[0], results, 12))
     for words in ("camera:0 · mobilenet", "frame 4", "Egyptian cat", "79.1%", "tabby", "10.0%", "litert-cpu"):
         assert words in text
     assert "25.0 FPS   latency 4.0 ms (inference 3.6)   age 5.1 ms   dropped 12" in text
@@ -143,7 +144,7 @@ def test_a_label_or_source_in_brackets_is_shown_as_it_is():
 
 def test_the_view_stays_in_place_and_leaves_the_last_picture():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    view = View("camera:0", "mobilenet", lambda: 3, console)
+    view = View("camera:0", lambda: 3, console)
     for n in range(3):
         view.write(*pair(n))
     view.close()
@@ -154,7 +155,7 @@ def test_the_view_stays_in_place_and_leaves_the_last_picture():
 
 def test_the_last_result_is_what_the_view_leaves_standing():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    view = View("camera:0", "mobilenet", lambda: 0, console)
+    view = View("camera:0", lambda: 0, console)
     for n in range(4):  # at once: all but the first fall between two pictures
         view.write(*pair(n))
     view.close()
@@ -163,7 +164,7 @@ def test_the_last_result_is_what_the_view_leaves_standing():
 
 def test_the_view_is_not_drawn_more_often_than_a_screen_can_show():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    view = View("camera:0", "mobilenet", lambda: 0, console)
+    view = View("camera:0", lambda: 0, console)
     for n in range(200):
         view.write(*pair(n))
     view.close()

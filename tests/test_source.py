@@ -17,6 +17,8 @@ from edge.errors import ConfigError
         ("v4l2:///dev/video0", "v4l2", {"device": "/dev/video0"}),
         ("v4l2:///dev/v4l/by-id/usb-x", "v4l2", {"device": "/dev/v4l/by-id/usb-x"}),
         ("/dev/video7", "v4l2", {"device": "/dev/video7"}),
+        ("picamera:0", "picamera", {"number": 0}),
+        ("picamera:1", "picamera", {"number": 1}),
         ("rtsp://host:554/stream", "stream", {"url": "rtsp://host:554/stream"}),
         ("rtsps://host/stream", "stream", {"url": "rtsps://host/stream"}),
         ("http://host/video.mjpg", "stream", {"url": "http://host/video.mjpg"}),
@@ -54,7 +56,19 @@ def test_a_file_with_a_colon_in_its_name_is_that_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["ftp://host/a", "camera:front", "camera:", "kinect:0", "rtsp://", "http:// x", "sample:2"]
+    "text",
+    [
+        "ftp://host/a",
+        "camera:front",
+        "camera:",
+        "kinect:0",
+        "picamera:",
+        "picamera:64",
+        "picamera:x",
+        "rtsp://",
+        "http:// x",
+        "sample:2",
+    ],
 )
 def test_a_source_that_nobody_understands_is_refused_with_the_grammar(text):
     with pytest.raises(ConfigError) as caught:
@@ -82,7 +96,8 @@ def test_a_thing_that_is_neither_file_nor_folder_is_refused(tmp_path):
 
 @settings(deadline=None, max_examples=400)
 @given(
-    text=st.text(max_size=40) | st.from_regex(r"(camera|v4l2|rtsp|https?|scripted|sample|/dev/|file):?/{0,3}.{0,20}")
+    text=st.text(max_size=40)
+    | st.from_regex(r"((pi)?camera|v4l2|rtsp|https?|scripted|sample|/dev/|file):?/{0,3}.{0,20}")
 )
 @example("a\0b")
 @example("x" * 5000)
@@ -105,3 +120,12 @@ def test_the_default_source_is_the_first_camera_or_the_sample():
     found = v4l2.devices()
     assert source.default() == (f"v4l2://{found[0]}" if found else "sample:")
     assert source.parse(source.default()).kind == ("v4l2" if found else "sample")
+
+
+def test_a_raspberry_pis_own_camera_comes_before_others(tmp_path):
+    (tmp_path / "dev").mkdir()
+    assert source.default(tmp_path) == "sample:"
+    name = tmp_path / "sys/class/video4linux/video0/name"
+    name.parent.mkdir(parents=True)
+    name.write_text("unicam-image\n")
+    assert source.default(tmp_path) == "picamera:0"

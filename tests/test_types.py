@@ -61,6 +61,7 @@ def test_the_age_of_a_result_runs_from_the_capture_to_the_answer():
         finished_at_ns=6_500_000,
         timing=Timing(1, 2, 3),
         backend="scripted",
+        model="m",
     )
     assert result.age_ms == 5.5
 

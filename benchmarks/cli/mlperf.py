@@ -19,6 +19,7 @@ from edge.files import printable
 
 from .. import mlperf
 from ..mlperf import Plan, Scenario
+from .run import say_which
 
 SECONDS = 10.0
 """LoadGen's own default."""
@@ -33,7 +34,7 @@ EARLY = "Early Stopping Result:"
 
 
 @click.command("mlperf")
-@click.argument("profile", default="cpu")
+@click.argument("profile", default=profiles.AUTO)
 @click.option(
     "--scenario", type=click.Choice(mlperf.SCENARIOS), default="SingleStream", show_default=True, help="LoadGen's."
 )
@@ -64,8 +65,10 @@ def command(
     plan = Plan(scenario=scenario, duration_s=SECONDS if duration is None and count is None else duration, count=count)
     paths = mlperf.pictures(data)
     mlperf.writable(Path(output))
-    engine = open_engine(profiles.load(profile), model=model, threads=threads)
+    chosen = profiles.load(profile)
+    engine = open_engine(chosen, model=model, threads=threads)
     loaded()
+    say_which(chosen)
     try:
         with _waiting(plan):
             lines = mlperf.drive(library, engine, paths, plan, Path(output))

@@ -21,7 +21,7 @@ from edge import adapters, meter
 from edge import profile as profiles
 from edge.cli import loaded
 from edge.cli.signals import ENDS, answered
-from edge.engine import Engine
+from edge.engine import Engine, requiring
 from edge.errors import ConfigError
 from edge.files import printable
 from edge.host import linux
@@ -72,7 +72,8 @@ def finite(ctx: click.Context, option: click.Parameter, value: float | None) -> 
 
 
 @click.command("run")
-@click.argument("profile", default="cpu")
+@click.argument("profile", default=profiles.AUTO)
+@click.option("--require", metavar="BACKEND", help="Run on this kind of interpreter of the profile, or not at all.")
 @click.option("--model", "models", multiple=True, help="A file or a name; may be repeated.  [default: the profile's]")
 @click.option("--labels", help="Class names, one a line.  [default: those beside or inside the model]")
 @click.option("--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]")
@@ -99,16 +100,22 @@ def finite(ctx: click.Context, option: click.Parameter, value: float | None) -> 
 @click.option("--reference", help="The model to check against.  [default: the same, on the processor]")
 @click.option("--output", type=click.Path(path_type=Path), help="The record: JSON with every sample; - is stdout.")
 @click.option("--strict", is_flag=True, help="Exit 1 unless every result is valid.")
-def command(profile: str, power: str, idle: float, output: Path | None, strict: bool, data: str | None,
-            reference: str | None, models: tuple[str, ...], **asked: Any) -> int:  # fmt: skip
-    """Measure a model as the device profile PROFILE runs it.
+def command(profile: str, require: str | None, power: str, idle: float, output: Path | None, strict: bool,
+            data: str | None, reference: str | None, models: tuple[str, ...], **asked: Any) -> int:  # fmt: skip
+    """Measure a model as the device profile PROFILE runs it; auto, the default, is the one that fits this machine.
 
     Each result is saved before it is shown, and Ctrl-C keeps what was measured.
     """
     cv2.setNumThreads(1)
-    chosen = profiles.load(profile)
+    chosen = requiring(profiles.load(profile), require)
     duration, count = asked.pop("duration"), asked["count"]
-    wanted = Asked(profile=profile, models=models, duration_s=duration or (None if count else 10.0), **asked)
+    wanted = Asked(
+        profile=profile if chosen.because is None else chosen.name,
+        require=require,
+        models=models,
+        duration_s=duration or (None if count else 10.0),
+        **asked,
+    )
     _writable(output)
     with _measuring(power, chosen) as (bench, log):
         todo = Plan(
@@ -120,13 +127,14 @@ def command(profile: str, power: str, idle: float, output: Path | None, strict: 
                 command=["edge-bench", *sys.argv[1:]],
             ),
             profile=chosen,
-            profile_text=plans.text_of(profile),
+            profile_text=profiles.text_of(wanted.profile),
             idle_s=idle if bench.meter or log else 0.0,
             log=log,
         )
         to_stdout = output == Path("-")
         following = Following(todo.jobs, Console(highlight=False, stderr=to_stdout))
         check = _checker(data, reference, bench)
+        say_which(chosen)
         session = Session(todo, bench, check, following, None if to_stdout else output)
         loaded()
         with closing(following), _stopped_by_signals(bench.stop):
@@ -134,6 +142,12 @@ def command(profile: str, power: str, idle: float, output: Path | None, strict: 
     if to_stdout:
         click.echo(msgspec.json.encode(record))
     return _code(session, strict, bench.stop.is_set())
+
+
+def say_which(profile: DeviceProfile) -> None:
+    """Tell stderr the profile, where nobody named it."""
+    if profile.because is not None:
+        click.echo(f"edge-bench: profile {profile.name} ({profile.because})", err=True)
 
 
 def _writable(output: Path | None) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from edge.errors import one_line
+from edge.host import State
 
-from ..record import PowerUse, Result, Summary
+from ..record import Moment, PowerUse, Result, Summary
 from ..stats import PERCENTILES, least_samples
 
 NOT_MEASURED = "not measured"
@@ -208,10 +209,16 @@ def clock(result: Result) -> str:
 
 
 def heat(result: Result) -> str:
-    """The lowest and the highest temperature."""
-    ends = [result.host_before.temperature_c, result.host_after.temperature_c]
-    known = [each for each in (*ends, *(moment.temperature_c for moment in result.watch)) if each is not None]
-    return f"{min(known):.1f} to {max(known):.1f} °C" if known else NOT_MEASURED
+    """The lowest and the highest temperature, and those of the Edge TPU where it tells."""
+    seen: list[State | Moment] = [result.host_before, *result.watch, result.host_after]
+    board = _range([each.temperature_c for each in seen])
+    accelerator = _range([each.accelerator_c for each in seen])
+    return (board or NOT_MEASURED) + (f", of the Edge TPU {accelerator}" if accelerator else "")
+
+
+def _range(degrees: list[float | None]) -> str | None:
+    known = [each for each in degrees if each is not None]
+    return f"{min(known):.1f} to {max(known):.1f} °C" if known else None
 
 
 def held(result: Result) -> str:

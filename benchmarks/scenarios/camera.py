@@ -42,7 +42,7 @@ def open(job: Job, bench: Bench, number: int = 0) -> Loop:
     """Load the model, then open the camera of that number."""
     engine = job.open()
     try:
-        return Loop(Pipeline(job.camera(number), engine, job.source))
+        return Loop(Pipeline(job.camera(number, engine.preprocessor.size), engine, job.source))
     except BaseException:
         engine.close()
         raise

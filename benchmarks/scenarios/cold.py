@@ -22,7 +22,7 @@ LIMIT_S = 120.0
 
 CHILD = (  # garbage is not looked for, as in the command line until all is loaded
     "import time; begun = time.monotonic_ns(); import gc, sys; gc.disable(); sys.path[:] = {path!r}; "
-    "from edge.benchmarks.fresh import answer; print(answer(begun, {model!r}, {profile!r}, {threads!r}))"
+    "from edge.benchmarks.fresh import answer; print(answer(begun, {arguments}))"
 )
 
 
@@ -33,12 +33,14 @@ class Told(msgspec.Struct, frozen=True):
     backend: str
     threads: int | None
     peak_bytes: int | None
+    instead_of: tuple[str, ...] = ()
 
 
 class Cold:
     """Starts a process a sample. The files are in the system's cache, as on the second start of a service.
 
-    backend, threads, peak_bytes: of these processes; "unknown" and None before the first. The most of all peaks counts.
+    backend, instead_of, threads, peak_bytes: of these processes; "unknown", () and None before the first. The most of
+    all peaks counts.
     """
 
     latency_is = (
@@ -51,12 +53,15 @@ class Cold:
     engine = None
 
     def __init__(self, job: Job, clock: Clock, limit_s: float = LIMIT_S) -> None:
-        code = CHILD.format(path=sys.path, model=str(job.model.path), profile=job.profile, threads=job.threads)
+        model = None if job.own else str(job.model.path)
+        arguments = f"{model!r}, {job.profile!r}, {job.threads!r}, {job.require!r}"
+        code = CHILD.format(path=sys.path, arguments=arguments)
         self._command = [sys.executable, "-c", code]
         self._name = job.model.name
         self._clock = clock
         self._limit_s = limit_s
         self.backend = "unknown"
+        self.instead_of: tuple[str, ...] = ()
         self.threads: int | None = None
         self.peak_bytes: int | None = None
 
@@ -65,7 +70,7 @@ class Cold:
         while True:
             started = self._clock()
             told = self._child()
-            self.backend, self.threads = told.backend, told.threads
+            self.backend, self.threads, self.instead_of = told.backend, told.threads, told.instead_of
             self.peak_bytes = max(self.peak_bytes or 0, told.peak_bytes or 0) or None
             begun, imported, loaded, answered = told.times_ns
             stages = (begun - started, imported - begun, loaded - imported, answered - loaded)

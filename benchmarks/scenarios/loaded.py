@@ -22,6 +22,11 @@ class Loaded:
         return self.engine.interpreter.backend
 
     @property
+    def instead_of(self) -> tuple[str, ...]:
+        """Why nothing runs it that the profile prefers."""
+        return tuple(self.engine.instead_of)
+
+    @property
     def threads(self) -> int | None:
         """How many the interpreter says that it uses."""
         return getattr(self.engine.interpreter, "threads", None)

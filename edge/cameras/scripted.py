@@ -2,6 +2,16 @@
 
 A script is a list of steps: "frames 10" (a grey picture that grows lighter with each), "stall 1.5" (seconds without
 one), "fail cable pulled" (a CameraError).
+
+Each opening begins the script anew; with `state`, a file that keeps the place, it goes on with the step after the one
+that was begun last. Then "absent 4" is a camera that is not there for the next four openings. To rehearse a cable that
+is pulled and plugged in again:
+
+    [camera]
+    kind = "scripted"
+    live = true
+    script = ["frames 100", "fail cable pulled", "absent 4", "frames 100"]
+    state = "/tmp/place"
 """
 
 from __future__ import annotations
@@ -14,6 +24,7 @@ import msgspec
 import numpy as np
 
 from edge.errors import CameraError, ConfigError
+from edge.rehearsal import Place, unfolded
 from edge.types import Array, Clock, Frame
 
 INSTALL = "it needs nothing"
@@ -22,18 +33,27 @@ Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 
 Step = tuple[str, str]
 
+STEPS = "write 'frames N', 'stall SECONDS', 'fail WORDS' or 'absent OPENINGS'"
+
 
 class Scripted:
-    """Plays a checked script once each time it is iterated."""
+    """Plays a checked script once each time it is iterated, or, where its place is kept, what is left of it."""
 
     skipped = 0
 
     def __init__(
-        self, steps: list[Step], live: bool, size: tuple[int, int], clock: Clock, sleep: Callable[[float], None]
+        self,
+        steps: list[Step],
+        place: Place,
+        live: bool,
+        size: tuple[int, int],
+        clock: Clock,
+        sleep: Callable[[float], None],
     ) -> None:
         self.live = live
         self.closed = False
         self._steps = steps
+        self._place = place
         self._size = size
         self._clock = clock
         self._sleep = sleep
@@ -41,7 +61,10 @@ class Scripted:
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames (BGR) of the script. Raises CameraError where it says so."""
         index = 0
-        for verb, rest in self._steps:
+        for verb, rest in self._steps[self._place.at :]:
+            if verb == "absent":
+                raise CameraError("scripted camera: gone; the script says so")
+            self._place.at += self._place.kept
             if verb == "stall":
                 self._sleep(float(rest))
             elif verb == "fail":
@@ -58,6 +81,8 @@ class Scripted:
 
     def close(self) -> None:
         """Note that the device was given back."""
+        if not self.closed:
+            self._place.keep()
         self.closed = True
 
 
@@ -67,21 +92,36 @@ def open(
     live: bool = False,
     width: Pixels = 64,
     height: Pixels = 48,
+    state: str | None = None,
     clock: Clock = time.monotonic_ns,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Scripted:
-    """Check a script and be ready to play it. Raises ConfigError, which names the step that is wrong."""
+    """Check a script and be ready to play it. state: a file that keeps the place in it across openings.
+
+    Raises ConfigError, which names the step that is wrong, and CameraError where the script says that it is absent.
+    """
     if not script:
-        raise ConfigError("scripted camera: the script is empty; write 'frames N', 'stall SECONDS' or 'fail WORDS'")
-    return Scripted([_step(text) for text in script], live, (width, height), clock, sleep)
+        raise ConfigError(f"scripted camera: the script is empty; {STEPS}")
+    steps = [_step(text) for text in unfolded(script, state, "scripted camera")]
+    place = Place(state)
+    if place.at < len(steps) and steps[place.at][0] == "absent":
+        place.at += 1
+        place.keep()
+        raise CameraError("scripted camera: there is no camera; the script says so")
+    return Scripted(steps, place, live, (width, height), clock, sleep)
 
 
 def _step(text: str) -> Step:
     verb, _, rest = text.partition(" ")
     try:
-        fits = {"frames": lambda: int(rest) >= 0, "stall": lambda: 0 <= float(rest) < 1e6, "fail": lambda: bool(rest)}
+        fits = {
+            "frames": lambda: int(rest) >= 0,
+            "stall": lambda: 0 <= float(rest) < 1e6,
+            "fail": lambda: bool(rest),
+            "absent": lambda: not rest,
+        }
         if fits[verb]():
             return verb, rest
     except (KeyError, ValueError):
         pass
-    raise ConfigError(f"scripted camera: step {text!r}: write 'frames N', 'stall SECONDS' or 'fail WORDS'")
+    raise ConfigError(f"scripted camera: step {text!r}: {STEPS}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import logging
@@ -19,6 +20,8 @@ import edge
 from edge.errors import EdgeError, one_line
 
 COMMANDS = {
+    "cameras": "List the cameras that are here, and whether they can be had.",
+    "doctor": "Examine this machine: what it can run, and how to mend what it cannot.",
     "export": "Write a network as int8 or float, .tflite or ONNX.",
     "eval": "Score a model on labelled pictures.",
     "finetune": "Make a classifier from a folder of pictures.",
@@ -53,6 +56,16 @@ class Commands(click.Group):
             formatter.write_dl(sorted(self._known.items()))
 
 
+class ToStderr(logging.Handler):
+    """Writes to what stderr is at the moment: a view that is drawn on the terminal puts lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):  # its reader is gone, or it was closed
+                print(self.format(record), file=sys.stderr, flush=True)
+
+
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -77,7 +90,8 @@ def begin(command: click.Command, name: str, given: list[str]) -> None:
     if not debug:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    logging.basicConfig(format=f"{name}: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(format=f"{name}: %(message)s", level=level, handlers=[ToStderr()])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a label that the terminal cannot show must not end a run

@@ -19,7 +19,8 @@ from edge import profile as profiles
 from edge.adapters import Adapter
 from edge.cli import loaded, scores
 from edge.cli.options import model_options
-from edge.engine import Engine, open_engine
+from edge.engine import Engine, open_engine, requiring
+from edge.errors import ConfigError
 from edge.evaluate import Comparison, Labelled
 from edge.models import Format, ModelFile
 from edge.profile import DeviceProfile
@@ -48,7 +49,9 @@ NATIVE: dict[Format, str] = {"tflite": "litert", "onnx": "onnx", "torch": "torch
 def command(
     data: str,
     profile: str,
+    require: str | None,
     model: str | None,
+    labels: str | None,
     against: tuple[str, ...],
     runtime: str | None,
     limit: int | None,
@@ -64,25 +67,38 @@ def command(
     """
     cv2.setNumThreads(1)
     pictures = evaluate.read(Path(data))
-    given = click.get_current_context().get_parameter_source("profile") is not ParameterSource.DEFAULT
-    chosen = profiles.load(profile)
-    files = [models.load(model or chosen.model, engine.pop("labels") or chosen.labels), *map(models.load, against)]
+    if runtime and require:
+        raise ConfigError("--runtime and --require: the one is instead of the profile's order; give one of them")
+    chosen = requiring(profiles.load(profile), require)
+    named = click.get_current_context().get_parameter_source("profile") is not ParameterSource.DEFAULT
+    by_profile = runtime is None and (named or require is not None)
+    files = [_file(chosen, model, labels, by_profile), *map(models.load, against)]
     with ExitStack() as stack:
         engines = []
         for file in files:
-            engines.append(open_engine(_device(chosen, runtime, given, file), model=file, top_k=evaluate.TOP, **engine))
+            device = chosen if by_profile or file is None else _device(chosen, runtime, file)
+            own = {"model": file} if file else {"labels": labels}
+            engines.append(open_engine(device, top_k=evaluate.TOP, **own, **engine))
             stack.callback(engines[-1].close)
         _lend_labels(engines)
         loaded()
+        if by_profile and chosen.because is not None:
+            click.echo(f"edge: profile {chosen.name} ({chosen.because})", err=True)
         advance = stack.enter_context(_progress(len(engines) * len(pictures[:limit])))
         comparison = evaluate.compare(engines, pictures, advance, limit)
-    _show(comparison, pictures, [file.path for file in files], as_json, per_class, per_picture)
+    paths = [engine.path or Path(engine.model) for engine in engines]
+    _show(comparison, pictures, paths, as_json, per_class, per_picture)
 
 
-def _device(profile: DeviceProfile, runtime: str | None, given: bool, file: ModelFile) -> DeviceProfile:
+def _file(profile: DeviceProfile, model: str | None, labels: str | None, by_profile: bool) -> ModelFile | None:
+    """The model that was named, else the profile's; None where each interpreter of the profile may have its own."""
+    if by_profile and model is None and any(adapter.model for adapter in profile.interpreters):
+        return None
+    return models.load(model or profile.model, labels or profile.labels)
+
+
+def _device(profile: DeviceProfile, runtime: str | None, file: ModelFile) -> DeviceProfile:
     """The profile, with the one interpreter that --runtime names, or that the file's format is made for."""
-    if given and runtime is None:
-        return profile
     kind = RUNTIMES[runtime or NATIVE[file.format]]
     own = [adapter for adapter in profile.interpreters if adapter.kind == kind]
     return msgspec.structs.replace(profile, interpreters=tuple(own or [Adapter(kind)]))

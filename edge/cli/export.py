@@ -11,6 +11,8 @@ from rich.console import Console
 from edge.cli.options import extra_train
 from edge.cli.progress import shown
 from edge.errors import ConfigError
+from edge.files import data_folder
+from edge.models import QDQ, SUFFIXES
 
 OUTPUTS = (".tflite", ".onnx")
 
@@ -29,28 +31,52 @@ OUTPUTS = (".tflite", ".onnx")
 )
 @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), help="Of the input (.onnx).  [default: nchw]")
 @click.option(
+    "--for",
+    "target",
+    type=click.Choice(["onnxruntime", "tensorrt"]),
+    help="Whose rules an int8 .onnx keeps.  [default: onnxruntime, which answers as LiteRT does]",
+)
+@click.option(
     "--qat", "aware", is_flag=True, help="Let the float network teach its int8 form on the photographs; takes longer."
 )
-@click.option("--check", "target", type=click.Choice(["edgetpu"]), help="Can it run there as a whole? If not, why?")
+@click.option("--store", is_flag=True, help="Put the form for TensorRT among the models known by name, as SOURCE_qdq.")
+@click.option("--check", "checked", type=click.Choice(["edgetpu"]), help="Can it run there as a whole? If not, why?")
 @click.option("--compile", "compiler", type=click.Choice(["edgetpu"]), help="Run the compiler that is installed.")
-def command(source: str, out: Path | None, target: str | None, compiler: str | None, **options: Any) -> int:
+def command(
+    source: str, out: Path | None, store: bool, checked: str | None, compiler: str | None, **options: Any
+) -> int:
     """Write SOURCE as int8 or float, .tflite or ONNX, with its labels inside and its card beside it.
 
     SOURCE is a checkpoint (.pth) of `edge finetune` or torchvision's, an int8 .tflite that this toolkit made, or
     `official`: torchvision's weights for ImageNet, fetched once. --check and --compile take any int8 .tflite, also by
     name; --check tells of what -o writes where that is given.
     """
-    _sensible(out, target, compiler, any(options.values()))
+    if store:
+        out = _in_store(source, out)
+        options["target"] = options["target"] or "tensorrt"
+    _sensible(out, checked, compiler, any(options.values()))
     if compiler:
         code = _compile(source, out)
-        return code or (_check(source) if target else 0)
+        return code or (_check(source) if checked else 0)
     if out is not None:
         with extra_train():
             from edge.mobilenet.export import Order, export
         with shown(Console(stderr=True)) as progress, extra_train():
             written = export(Order(source, out, **options), progress.watch, progress.say)
         click.echo(written)
-    return _check(source if out is None else str(out)) if target else 0
+    return _check(source if out is None else str(out)) if checked else 0
+
+
+def _in_store(source: str, out: Path | None) -> Path:
+    """Where a model by name is looked for; its name is that of the source, and "_qdq"."""
+    folder = data_folder()
+    name = Path(source).name
+    stem = Path(name).stem if name.endswith(SUFFIXES) else name
+    if out is not None:
+        raise ConfigError("--store says itself where the model goes; leave -o out")
+    if folder is None:
+        raise ConfigError("--store needs a home; give XDG_DATA_HOME, or -o OUT.onnx")
+    return folder / "models" / f"{stem}{QDQ}.onnx"
 
 
 def _sensible(out: Path | None, target: str | None, compiler: str | None, more: bool) -> None:

@@ -15,7 +15,7 @@ from edge import models
 from edge.errors import EdgeError, ModelError, one_line
 from edge.files import printable
 from edge.models import card as cards
-from edge.models import catalogue
+from edge.models import catalogue, graph
 from edge.models.catalogue import Entry
 from edge.types import TensorSpec
 
@@ -122,10 +122,12 @@ def _tensors(file: models.ModelFile) -> tuple[models.ModelFile, dict[str, str]]:
     from edge import adapters
     from edge.cli.eval import NATIVE, RUNTIMES
 
+    compiled = file.format == "tflite" and graph.compiled_for_edgetpu(file.data)
     try:
-        interpreter = adapters.open("interpreters", RUNTIMES[NATIVE[file.format]], file)
+        interpreter = adapters.open("interpreters", "edgetpu" if compiled else RUNTIMES[NATIVE[file.format]], file)
     except EdgeError as error:
-        return file, {**_told(file), "runs here": f"no: {error}"}
+        only = "on an Edge TPU only; " if compiled else ""
+        return file, {**_told(file), "runs here": f"no: {only}{error}"}
     rows = {
         "input": _words(interpreter.inputs[0]),
         "output": "; ".join(map(_words, interpreter.outputs)),
@@ -259,6 +261,4 @@ def _next(entry: Entry, model: str) -> str:
         return f"score it with `edge eval --model {model} --data FOLDER` (needs the extra `train`)"
     if entry.runs_on == "cpu":
         return f"run it with `edge run --model {model}`"
-    return (
-        f"it runs on an Edge TPU only: `edge profiles list` tells what has one, `edge models info {model}` what it is"
-    )
+    return f"it runs on an Edge TPU only: with one plugged in, `edge run --model {model}`"

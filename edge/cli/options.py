@@ -15,11 +15,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_options(command: Command) -> Command:
-    """Add --profile, --model, --labels, --fit and --threads."""
+    """Add --profile, --require, --model, --labels, --fit and --threads."""
     for option in reversed(
         (
-            click.option("--profile", default="cpu", show_default=True, help="Device profile: a name or a TOML file."),
-            click.option("--model", help="A .tflite file, or the name of a model.  [default: the one that ships]"),
+            click.option(
+                "--profile",
+                default="auto",
+                show_default=True,
+                help="Device profile: a name, a TOML file, or auto: the one that fits this machine.",
+            ),
+            click.option(
+                "--require", metavar="BACKEND", help="Run on this kind of interpreter of the profile, or not at all."
+            ),
+            click.option("--model", help="A model file, or the name of a model.  [default: as the profile says]"),
             click.option("--labels", help="Class names, one a line.  [default: those beside or inside the model]"),
             click.option(
                 "--fit", type=click.Choice(FITS), help="How a picture is made square.  [default: as the card says]"
@@ -39,5 +47,6 @@ def extra_train() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        advice = "install what makes models with `pip install 'edgekit[train]'`"
+        own = "onnx" if error.name == "onnx" else "'edgekit[train]'"  # some forms of a model need no more than that
+        advice = f"install what makes models with `pip install {own}`"
         raise AdapterError(f"{error.name} is not installed; {advice}") from error

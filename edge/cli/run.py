@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import cv2
@@ -19,10 +19,21 @@ from edge.cameras.images import Images
 from edge.cli import loaded
 from edge.cli.options import model_options
 from edge.cli.signals import answered
+from edge.engine import requiring
 from edge.errors import ConfigError
-from edge.pipeline import Pipeline, open_pipeline
+from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
+from edge.profile import DeviceProfile
 from edge.sinks.outlet import Outlet
 from edge.types import Result, Sink
+
+
+class Ended(NamedTuple):
+    """What a run came to: how many results, the first and the last, and all that ran the model."""
+
+    results: int
+    first: Result | None
+    last: Result | None
+    backends: list[str]
 
 
 @click.command("run")
@@ -32,25 +43,43 @@ from edge.types import Result, Sink
 @click.option("--top-k", type=click.IntRange(1), default=5, show_default=True, help="Classes an answer has at most.")
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.0, help="The lowest score an answer holds.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many frames.")
+@click.option("--patience", type=click.FloatRange(0, 86400), default=PATIENCE_S, show_default=True,
+              help="Seconds that a camera or stream which failed is waited for.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, and nothing else.")
-def command(source: str | None, profile: str, limit: int | None, as_json: bool, task: str, **engine: Any) -> None:
+def command(source: str | None, profile: str, require: str | None, limit: int | None, patience: float,
+            as_json: bool, task: str, **engine: Any) -> None:  # fmt: skip
     """Classify what SOURCE shows, until it ends or Ctrl-C.
 
     SOURCE is camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, a
-    pattern, or sample: (photographs that ship). Without one: the first camera there is, else sample:.
+    pattern, or sample: (photographs that ship). Without one: the profile's camera, else the first there is, else
+    sample:.
     """
     cv2.setNumThreads(1)  # frames overlap with inference as it is; a second crew of threads would only get in its way
-    chosen = profiles.load(profile)
-    if source is None and not chosen.cameras:
-        source = sources.default()
-        why = _why_none() if source == "sample:" else "the first camera there is"
-        click.echo(f"edge: source {source} ({why})", err=True)
-    with open_pipeline(chosen, source, **engine) as pipeline:
+    chosen = requiring(profiles.load(profile), require)
+    given, why = _source(chosen) if source is None else (source, None)
+    with open_pipeline(chosen, given, patience_s=patience, **engine) as pipeline:
+        words = _chosen(chosen, why and f"{pipeline.source} ({why})")
         outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
         loaded()
         with _stopped_by_signals(pipeline, outlet):
-            ends = _loop(pipeline, outlet, limit)
-        click.echo(_summary(pipeline, outlet, *ends), err=True)
+            ended = _loop(pipeline, outlet, limit, words)
+        click.echo(_summary(pipeline, outlet, ended), err=True)
+
+
+def _source(profile: DeviceProfile) -> tuple[str | None, str | None]:
+    """The source where none was given, None for the profile's cameras, and why, where nobody named it either."""
+    if profile.cameras and profile.because is None:
+        return None, None
+    found = sources.default()
+    if found == "sample:":
+        return found, _why_none()
+    return (None, "as the profile says") if profile.cameras else (found, "the first camera there is")
+
+
+def _chosen(profile: DeviceProfile, source: str | None) -> str:
+    """What nobody named, in words; nothing where all was named."""
+    chosen = [f"profile {profile.name} ({profile.because})"] if profile.because is not None else []
+    return ", ".join([*chosen, *([f"source {source}"] if source is not None else [])])
 
 
 def _why_none() -> str:
@@ -60,20 +89,24 @@ def _why_none() -> str:
     return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
 
 
-def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> tuple[int, Result | None, Result | None]:
-    """Feed the sink; returns how many results there were, the first and the last."""
+def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None, chosen: str) -> Ended:
+    """Feed the sink. chosen: is said with the first answer; where there is none, the error is the one thing said."""
     count, first, last = 0, None, None
+    backends: dict[str, None] = {}
     try:
         for frame, last in pipeline.pairs():
+            if chosen and first is None:
+                click.echo(f"edge: {chosen}", err=True)
             if not outlet.write(frame, last):
                 break
             first = first or last
+            backends[last.backend] = None
             count += 1
             if count == limit:
                 break
     finally:
         outlet.close()
-    return count, first, last
+    return Ended(count, first, last, list(backends))
 
 
 def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
@@ -82,7 +115,7 @@ def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
     if as_json:
         from edge.sinks.jsonl import JsonLines
 
-        return JsonLines(sys.stdout.buffer, pipeline.source, pipeline.engine.model)
+        return JsonLines(sys.stdout.buffer, pipeline.source)
     from rich.console import Console
 
     from edge.sinks.terminal import PlainLines, View
@@ -90,19 +123,20 @@ def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
     # Of a camera the newest answer counts, and takes the place of the one before; of pictures, every one.
     console = Console()
     if console.is_terminal and not console.is_dumb_terminal and not isinstance(pipeline.camera, Images):
-        return View(pipeline.source, pipeline.engine.model, lambda: pipeline.dropped)
+        return View(pipeline.source, lambda: pipeline.dropped)
     return PlainLines(sys.stdout)
 
 
-def _summary(pipeline: Pipeline, outlet: Outlet, count: int, first: Result | None, last: Result | None) -> str:
-    """What a run came to: seconds and rate are from the first answer to the last."""
+def _summary(pipeline: Pipeline, outlet: Outlet, ended: Ended) -> str:
+    """In a line; seconds and rate are from the first answer to the last."""
+    count, first, last, backends = ended
     seconds = (last.finished_at_ns - first.finished_at_ns) / 1e9 if first and last else 0.0
     rate = f" in {seconds:.1f} s, {(count - 1) / seconds:.1f} FPS" if seconds > 0 else ""
     skipped = f", {pipeline.camera.skipped} skipped" if pipeline.camera.skipped else ""
     unwritten = f", {outlet.dropped} not written" if outlet.dropped else ""
-    backend = last.backend if last else pipeline.engine.interpreter.backend
+    ran = ", ".join(backends) or pipeline.engine.interpreter.backend
     frames = "1 frame" if count == 1 else f"{count} frames"
-    return f"{frames}{rate}, {pipeline.dropped} dropped{skipped}{unwritten}, {backend}"
+    return f"{frames}{rate}, {pipeline.dropped} dropped{skipped}{unwritten}, {ran}"
 
 
 @contextmanager

@@ -33,11 +33,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """How the machine fares at one moment. None: this machine does not tell; an empty tuple: it tells that none is.
 
     at_ns: of the host's clock. governors: each one that a core of this process has, once. clocks_mhz, most_mhz,
-    least_mhz: one a core: the present clock, and the highest and the lowest it may have. temperature_c: of the hottest
-    zone. limits: what holds the device back just now ("under-voltage", "throttled", …), and limits_since_boot what did
-    at any time since. limit_events: a count that rises with each throttling. busy_s, stolen_s: seconds that the cores
-    of this process were busy, added up, and that the hypervisor gave to others, since boot, in steps of 10 ms. own_s:
-    processor seconds of this process and of its children that ended. swapped_bytes: moved to and from swap since boot.
+    least_mhz: one a core: the present clock, and the highest and the lowest it may have. temperature_c: of the
+    hottest zone. accelerator_c: of the hottest Edge TPU on PCIe; those on USB do not tell. limits: what holds the
+    device back just now ("under-voltage", "throttled", …), and limits_since_boot what did at any time since.
+    limit_events: a count that rises with each throttling. busy_s, stolen_s: seconds that the cores of this process
+    were busy, added up, and that the hypervisor gave to others, since boot, in steps of 10 ms. own_s: processor
+    seconds of this process and of its children that ended. swapped_bytes: moved to and from swap since boot.
     memory_bytes, peak_memory_bytes: of this process, resident.
     """
 
@@ -47,6 +48,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     most_mhz: tuple[float, ...] | None = None
     least_mhz: tuple[float, ...] | None = None
     temperature_c: float | None = None
+    accelerator_c: float | None = None
     limits: tuple[str, ...] | None = None
     limits_since_boot: tuple[str, ...] | None = None
     limit_events: int | None = None

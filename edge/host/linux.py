@@ -14,10 +14,10 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
-from edge import firmware
+from edge import coral, cores, firmware
 from edge.firmware import Run
 from edge.host import Facts, Family, State
-from edge.sysfs import first_number, kib, listed, megahertz, number, once, text, total
+from edge.sysfs import board_name, first_number, kib, megahertz, number, once, text, total
 from edge.types import Clock
 
 PACKAGES = (
@@ -94,6 +94,7 @@ class Linux:
             most_mhz=megahertz(self._most),
             least_mhz=megahertz(self._least),
             temperature_c=self._temperature(),
+            accelerator_c=self._accelerator(),
             limits=now,
             limits_since_boot=since_boot,
             limit_events=total(self._events),
@@ -123,8 +124,7 @@ class Linux:
 
     @cached_property
     def _board(self) -> str | None:
-        made = [text(self._root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
-        return text(self._root / "proc/device-tree/model") or " ".join(part for part in made if part) or None
+        return board_name(self._root)
 
     @cached_property
     def _arch(self) -> str:
@@ -154,11 +154,7 @@ class Linux:
 
     @cached_property
     def _cores(self) -> list[int]:
-        """The cores that this process may use, and that are not switched off."""
-        found = re.search(r"^Cpus_allowed_list:\s*(\d\S*)$", text(self._root / "proc/self/status") or "", re.MULTILINE)
-        allowed = listed(found[1]) if found else sorted(os.sched_getaffinity(0))
-        online = set(listed(text(self._root / "sys/devices/system/cpu/online") or ""))
-        return [core for core in allowed if core in online] or allowed  # a container may number them otherwise
+        return cores.usable(self._root)
 
     # --- where it is read
 
@@ -194,6 +190,10 @@ class Linux:
         zones = self._glob("sys/class/thermal/thermal_zone*/type")
         hot = [path.with_name("temp") for path in zones if not (text(path) or "").startswith(STRANGE_ZONES)]
         return hot + [chip / "temp1_input" for chip in self._chips(*CPU_CHIPS)]
+
+    @cached_property
+    def _accelerators(self) -> list[Path]:
+        return coral.on_pci(self._root)
 
     @cached_property
     def _coolers(self) -> list[Path]:
@@ -232,6 +232,10 @@ class Linux:
     def _temperature(self) -> float | None:
         read = [degrees / 1000 for degrees in map(number, self._hot) if degrees is not None]
         return max((degrees for degrees in read if -40 < degrees < 150), default=None)
+
+    def _accelerator(self) -> float | None:
+        read = map(coral.temperature, self._accelerators)
+        return max((degrees for degrees in read if degrees is not None), default=None)
 
     def _limits(self) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         told = firmware.limits(self._run) if self._family == "raspberry-pi" else None

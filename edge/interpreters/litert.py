@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
-from edge.errors import AdapterError, InferenceError, ModelError, one_line
+from edge import cores
+from edge.errors import AdapterError, DeviceError, EdgeError, InferenceError, ModelError, one_line
 from edge.models import ModelFile, graph
 from edge.stderr import held_back
 from edge.types import Array, TensorSpec
@@ -30,13 +31,23 @@ class LiteRT:
     """One loaded model. Not for use by several threads at once."""
 
     def __init__(
-        self, interpreter: Any, backend: str, threads: int, name: str, instead_of: tuple[str, ...] = ()
+        self,
+        interpreter: Any,
+        backend: str,
+        threads: int,
+        name: str,
+        instead_of: tuple[str, ...] = (),
+        advice: str = "the model or its runtime is broken: fetch or export it again",
     ) -> None:
-        """instead_of: why the runtimes that come first do not work. Raise ModelError for no image model."""
+        """instead_of: why the runtimes that come first do not work. advice: for when it fails as it runs.
+
+        Raise ModelError for no image model.
+        """
         self.backend = backend
         self.instead_of = instead_of
         self.threads = threads
         self._name = name
+        self._advice = advice
         self._interpreter = interpreter
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
         if not ins or not outs:
@@ -56,9 +67,8 @@ class LiteRT:
             interpreter.invoke()
             return [interpreter.get_tensor(index) for index in self._outputs]
         except (RuntimeError, ValueError) as error:
-            advice = "the model or its runtime is broken: fetch or export it again"
             raise InferenceError(
-                f"{self._name}it fails when it runs: {one_line(error, MOST_SAID)}; {advice}"
+                f"{self._name}it fails when it runs: {one_line(error, MOST_SAID)}; {self._advice}"
             ) from error
 
     def close(self) -> None:
@@ -67,7 +77,7 @@ class LiteRT:
 
 
 def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None) -> LiteRT:
-    """Load a model. threads: of the interpreter; None: the cores there are, at most four.
+    """Load a model. threads: of the interpreter; None: the big cores there are, at most four.
 
     Raises ModelError where the file cannot be run on a processor, AdapterError where no runtime works here.
     """
@@ -78,7 +88,7 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
     if graph.compiled_for_edgetpu(model.data):
         advice = "give the model it was compiled from, or use a Coral profile"
         raise ModelError(f"model {model.path}: compiled for the Edge TPU, which a processor cannot run; {advice}")
-    count = threads or min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    count = threads or min(MOST_THREADS, len(cores.big()))
     if not model.trusted:
         from edge import probe  # what ships needs none, and starts sooner without
 
@@ -101,34 +111,80 @@ def construct(data: bytes, threads: int, name: str) -> LiteRT:
 
     Importing proves nothing: tflite-runtime imports beside NumPy 2, and fails only when it is used.
     """
-    broken = []
-    for backend, runtime in (("litert-cpu", _ai_edge_litert), ("tflite-cpu", _tflite_runtime)):
+
+    def make(runtime: Any) -> Any:
+        with held_back(_not_information):
+            return _allocated(runtime.Interpreter(model_content=data, num_threads=threads))
+
+    try:
+        interpreter, runtime, broken = _first_that_works(make)
+    except (ValueError, RuntimeError) as error:
+        advice = "it is damaged, or made for another runtime: fetch or export it again"
+        raise ModelError(f"{name}LiteRT cannot load it: {one_line(error, MOST_SAID)}; {advice}") from error
+    for reason in broken:
+        log.warning("%s runs instead, because %s", f"{runtime}-cpu", reason)
+    return LiteRT(interpreter, f"{runtime}-cpu", threads, name, tuple(broken))
+
+
+def delegated(data: bytes, library: str, options: dict[str, str], backend: str, name: str, advice: str) -> LiteRT:
+    """Load a model some of whose operators a delegate runs, which is in `library` and takes `options`.
+
+    backend, name, advice: of the interpreter that comes out; see `LiteRT`. Whatever the library prints goes to stderr,
+    and where it crashes, this process does. Raises AdapterError where no runtime works here; OSError where the library
+    cannot be loaded; DeviceError, with what the library says (often nothing), where it makes no delegate; ValueError or
+    RuntimeError where the runtime does not take the model.
+    """
+
+    def make(runtime: Any) -> Any:
+        load = runtime.load_delegate
         try:
-            with held_back(_not_information):
-                interpreter = runtime()(model_content=data, num_threads=threads)
-                interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            advice = "it is damaged, or made for another runtime: fetch or export it again"
-            raise ModelError(f"{name}LiteRT cannot load it: {one_line(error, MOST_SAID)}; {advice}") from error
+            delegate = load(library, options)
+        except AttributeError as error:  # it is another library
+            raise OSError(one_line(error, MOST_SAID)) from error
+        except ValueError as error:  # a line by the runtime, and then what the library says
+            raise DeviceError(one_line(str(error).partition("\n")[2], MOST_SAID)) from error
+        interpreter = runtime.Interpreter(model_content=data, num_threads=1, experimental_delegates=[delegate])
+        return _allocated(interpreter)
+
+    interpreter, _, broken = _first_that_works(make)
+    return LiteRT(interpreter, backend, 1, name, tuple(broken), advice)
+
+
+def _first_that_works(make: Callable[[Any], Any]) -> tuple[Any, str, list[str]]:
+    """What the first runtime that works makes, its name, and why those before it do not."""
+    broken: list[str] = []
+    for name, runtime in (("litert", _ai_edge_litert), ("tflite", _tflite_runtime)):
+        try:
+            return make(runtime()), name, broken
+        except EdgeError:
+            raise
         except (ImportError, AttributeError, SystemError, TypeError) as error:
-            broken.append(f"{backend}: {one_line(error, MOST_SAID)}")
-            continue
-        for reason in broken:
-            log.warning("%s runs instead, because %s", backend, reason)
-        return LiteRT(interpreter, backend, threads, name, tuple(broken))
+            broken.append(f"{name}-cpu: {one_line(error, MOST_SAID)}")
     raise AdapterError(f"no LiteRT runtime works here ({'; '.join(broken)}); {INSTALL}")
 
 
-def _ai_edge_litert() -> Any:
-    from ai_edge_litert.interpreter import Interpreter
+def _allocated(interpreter: Any) -> Any:
+    interpreter.allocate_tensors()
+    return interpreter
 
-    return Interpreter
+
+def tools() -> Any:
+    """What `ai-edge-litert` has to read and write whole .tflite files. Raises ImportError."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils
+
+
+def _ai_edge_litert() -> Any:
+    from ai_edge_litert import interpreter
+
+    return interpreter
 
 
 def _tflite_runtime() -> Any:
-    from tflite_runtime.interpreter import Interpreter
+    from tflite_runtime import interpreter
 
-    return Interpreter
+    return interpreter
 
 
 def _version() -> str:

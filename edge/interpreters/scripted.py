@@ -1,7 +1,16 @@
 """The fake interpreter: it answers what is written. Never chosen unless it is named.
 
 A script is a list of steps, one a frame, played round and round: "class 3" (that class, surely), "class 3 0.6" (with
-that score), "fail device lost" (an InferenceError). "sleep 0.2" holds up the step that follows it.
+that score), "fail bad picture" (an InferenceError), "lost cable pulled" (an InferenceError, and nothing works any more
+until it is opened anew). "sleep 0.2" holds up the step that follows it.
+
+Each opening begins the script anew; with `state`, a file that keeps the place, it goes on where it was left. Then
+"absent 4" is a device that is not there for the next four openings. To rehearse the loss and the return of a device:
+
+    [[interpreter]]
+    kind = "scripted"
+    script = ["class 3", "class 3", "lost cable pulled", "absent 8"]
+    state = "/tmp/place"
 """
 
 from __future__ import annotations
@@ -13,7 +22,8 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from edge.errors import ConfigError, InferenceError
+from edge.errors import ConfigError, DeviceError, InferenceError
+from edge.rehearsal import Place, unfolded
 from edge.types import Array, TensorSpec
 
 INSTALL = "it needs nothing"
@@ -27,13 +37,16 @@ class Scripted:
     backend = "scripted"
     threads = None
 
-    def __init__(self, script: list[str], classes: int, size: int, labels: int, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, script: list[str], place: Place, classes: int, size: int, sleep: Callable[[float], None]
+    ) -> None:
         self.inputs = [TensorSpec(name="picture", shape=(1, size, size, 3), dtype=np.dtype(np.uint8))]
-        self.outputs = [TensorSpec(name="scores", shape=(1, labels or classes), dtype=np.dtype(np.float32))]
+        self.outputs = [TensorSpec(name="scores", shape=(1, classes), dtype=np.dtype(np.float32))]
         self.asked = 0
         self.closed = False
         self._script = script
-        self._at = 0
+        self._place = place
+        self._lost = ""
         self._sleep = sleep
 
     def infer(self, tensor: Array) -> list[Array]:
@@ -41,15 +54,20 @@ class Scripted:
         if self.closed:
             raise InferenceError("scripted interpreter: it was closed; open it again")
         self.asked += 1
-        while True:
-            verb, *rest = self._script[self._at % len(self._script)].split()
-            self._at += 1
+        while not self._lost:
+            verb, *rest = self._script[self._place.at % len(self._script)].split()
+            self._place.at += verb != "absent"
             if verb == "sleep":
                 self._sleep(float(rest[0]))
             elif verb == "fail":
                 raise InferenceError(f"scripted interpreter: {' '.join(rest)}; the script says so")
+            elif verb in ("lost", "absent"):
+                self._lost = " ".join(rest) or "the device is gone"
+                self._place.keep()
             else:
                 return [self._scores(int(rest[0]), float(rest[1]) if len(rest) > 1 else 1.0)]
+
+        raise InferenceError(f"scripted interpreter: {self._lost}; the script says so")
 
     def _scores(self, index: int, score: float) -> Array:
         classes = self.outputs[0].shape[1]
@@ -59,6 +77,8 @@ class Scripted:
 
     def close(self) -> None:
         """Note that the device was given back."""
+        if not self.closed:
+            self._place.keep()
         self.closed = True
 
 
@@ -69,19 +89,26 @@ def open(
     classes: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 10,
     size: Size = 224,
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None,
+    state: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Scripted:
     """Be ready to play a script. Where `model` has labels, it has as many classes. threads: of no meaning here.
 
-    Raises ConfigError, which names the step that is wrong.
+    state: a file that keeps the place in the script across openings. Raises ConfigError, which names the step that is
+    wrong, and DeviceError where the script says that the device is absent.
     """
-    labels = len(model.labels) if model is not None and model.labels else 0
-    steps = script or ["class 0"]
+    classes = len(model.labels) if model is not None and model.labels else classes
+    steps = unfolded(script or ["class 0"], state, "scripted interpreter")
     for step in steps:
-        _check(step, labels or classes)
+        _check(step, classes)
     if all(step.startswith("sleep ") for step in steps):
         raise ConfigError("scripted interpreter: a script of nothing but sleep gives no answer; add 'class INDEX'")
-    return Scripted(steps, classes, size, labels, sleep)
+    place = Place(state)
+    if steps[place.at % len(steps)] == "absent":
+        place.at += 1
+        place.keep()
+        raise DeviceError("scripted interpreter: there is no device; the script says so")
+    return Scripted(steps, place, classes, size, sleep)
 
 
 def _check(step: str, classes: int) -> None:
@@ -96,10 +123,11 @@ def _check(step: str, classes: int) -> None:
             return
         if verb == "sleep" and len(rest) == 1 and 0 <= float(rest[0]) < 1e6:
             return
-        if verb == "fail" and rest:
+        if (verb in ("fail", "lost") and rest) or step == "absent":
             return
     except (IndexError, ValueError):
         pass
     raise ConfigError(
-        f"scripted interpreter: step {step!r}: write 'class INDEX [SCORE]', 'sleep SECONDS' or 'fail WORDS'"
+        f"scripted interpreter: step {step!r}: write 'class INDEX [SCORE]', 'sleep SECONDS', 'fail WORDS', "
+        "'lost WORDS' or 'absent OPENINGS'"
     )

@@ -26,7 +26,7 @@ from .checkpoint import Checkpoint, folded
 from .convert import to_tflite
 from .fold import INPUT, PLAIN, affine
 from .labels import MEMBER, with_labels
-from .onnx import Layout, float_onnx, int8_onnx, named
+from .onnx import Layout, Target, float_onnx, int8_onnx, named
 from .photographs import all_pixels, in_folder
 from .quantise import Pixels, quantised
 from .rewrite import (
@@ -140,6 +140,7 @@ class Order(NamedTuple):
     input_type: InputType | None = None
     layout: Layout | None = None
     aware: bool = False
+    target: Target | None = None
 
     @property
     def is_onnx(self) -> bool:
@@ -150,7 +151,7 @@ class Order(NamedTuple):
         """The command to do it again, with the names of files and without the folders of this machine."""
         words = ["edge", "export", Path(self.source).name, "-o", self.out.name]
         given = {"type": self.kind, "calibration": self.calibration and self.calibration.name, "every": self.every}
-        given |= {"layout": self.layout, "input": self.input_type}
+        given |= {"layout": self.layout, "for": self.target, "input": self.input_type}
         words += [word for name, value in given.items() if value for word in (f"--{name}", str(value))]
         return shlex.join([*words, *(["--qat"] if self.aware else [])])
 
@@ -173,6 +174,7 @@ def export(order: Order, watch: Watch, say: Say) -> str:
         order.refuse("an ONNX file takes floats", input=order.input_type)
     else:
         order.refuse("a .tflite takes height, width, channels", layout=order.layout)
+        order.refuse("a .tflite is for LiteRT", **{"for": order.target})
     file = None if order.source == OFFICIAL else models.load(order.source)
     if file is None or file.format == "torch":
         model, about = _of_network(order, network(order.source if file is None else str(file.path), say), watch, say)
@@ -210,6 +212,7 @@ def _of_network(order: Order, found: Checkpoint, watch: Watch, say: Say) -> tupl
             every=order.every,
             qat=order.aware,
             input=order.input_type,
+            **{"for": order.target},
         )
         return (float_onnx(found, layout) if order.is_onnx else float_tflite(found)), found
     if order.calibration is None:
@@ -218,7 +221,7 @@ def _of_network(order: Order, found: Checkpoint, watch: Watch, say: Say) -> tupl
     pictures = all_pixels(in_folder(order.calibration)[:: order.every or 1], found.size, found.fit, say)
     made = quantised(found, pictures, watch, order.aware)
     if order.is_onnx:
-        return int8_onnx(made, found, layout), found
+        return int8_onnx(made, found, layout, order.target or "onnxruntime"), found
     return finished(made, found, order.input_type or "uint8"), found
 
 
@@ -235,7 +238,7 @@ def _of_tflite(order: Order, file: ModelFile) -> tuple[bytes, Checkpoint]:
     except ModelError as error:
         raise ModelError(f"{file.path}: {error}") from error
     if order.is_onnx:
-        return int8_onnx(made, about, order.layout or "nchw"), about
+        return int8_onnx(made, about, order.layout or "nchw", order.target or "onnxruntime"), about
     return finished(made, about, order.input_type or "uint8"), about
 
 

@@ -1,4 +1,4 @@
-"""MobileNetV2 as ONNX: float, or int8 as explicit Q/DQ nodes, for TensorRT and ONNX Runtime.
+"""MobileNetV2 as ONNX: float, or int8 as explicit Q/DQ nodes, for ONNX Runtime (`same.py`) or by TensorRT's rules.
 
 TensorRT (8.6 to 11) takes symmetric grids only: zero points of 0, for weights by channel, for activations by tensor. A
 rectified tensor would lose a bit there, for its negative half stays empty. So, where no padding comes between (a
@@ -26,6 +26,7 @@ from .table import CLASSIFIER, FIRST_LAYER, LAST_LAYER, WIDTHS, Arrays, Block, b
 
 Floats = NDArray[np.floating[Any]]
 Layout = Literal["nchw", "nhwc"]
+Target = Literal["onnxruntime", "tensorrt"]
 
 OPSET = 17
 """Per-channel Q/DQ came with 13; TensorRT 8.6 knows up to 17, and later ones all of these."""
@@ -221,20 +222,28 @@ def float_onnx(checkpoint: Checkpoint, layout: Layout = "nchw") -> bytes:
     return model(checkpoint, writer, layout, PLAIN, affine(checkpoint.input, PLAIN))
 
 
-def int8_onnx(tflite: bytes, about: Checkpoint, layout: Layout = "nchw") -> bytes:
-    """The Q/DQ form of an int8 .tflite that this toolkit made: the same weights, and its grids made symmetric.
+def int8_onnx(tflite: bytes, about: Checkpoint, layout: Layout = "nchw", target: Target = "onnxruntime") -> bytes:
+    """The Q/DQ form of an int8 .tflite that this toolkit made.
 
-    (1, 3, size, size) or (1, size, size, 3) float32, ``INPUT``, in; (1, classes) float32 probabilities out. Of
-    ``about`` all but the parameters counts. Raises ModelError for another network.
+    ``target``: "onnxruntime", the same integers and so the same answers; "tensorrt", the same weights, and the grids
+    of the activations made symmetric, which TensorRT asks for. (1, 3, size, size) or (1, size, size, 3) float32,
+    ``INPUT``, in; (1, classes) float32 probabilities out. Of ``about`` all but the parameters counts. Raises
+    ModelError for another network.
     """
+    from .same import Same
+
     found = named(layers(tflite))
+    return model(about, Same(found) if target == "onnxruntime" else symmetrised(found), layout, INPUT, None)
+
+
+def symmetrised(found: Mapping[str, Layer]) -> Writer:
+    """A writer by TensorRT's rules."""
     arrays = {
         key: value
         for name, layer in found.items()
         for key, value in ((f"{name}.weight", layer.weight), (f"{name}.bias", layer.bias))
     }
-    writer = Writer(arrays, {name: layer.scales for name, layer in found.items()}, grids_of(found))
-    return model(about, writer, layout, INPUT, None)
+    return Writer(arrays, {name: layer.scales for name, layer in found.items()}, grids_of(found))
 
 
 def named(found: Sequence[Layer]) -> dict[str, Layer]:

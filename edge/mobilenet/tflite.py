@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ModelError
+from edge.interpreters import litert
 
 from .quiet import quiet
 
@@ -130,13 +131,9 @@ def _biases(layers: Iterable[Any], tensors: Any, buffers: Any) -> Iterable[Bias]
 
 def parsed(model: bytes | bytearray) -> Any:
     """A .tflite as objects, by schema.fbs's names."""
-    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
-
-    return tfl_flatbuffer_utils.read_model(bytearray(model))
+    return litert.tools().read_model_from_bytearray(bytearray(model))
 
 
 def packed(model: Any) -> bytes:
     """The file of what ``parsed`` gave, changed or not; labels that were appended to it are gone."""
-    from ai_edge_quantizer.utils import tfl_flatbuffer_utils
-
-    return bytes(tfl_flatbuffer_utils.flatbuffer_utils.convert_object_to_bytearray(model))
+    return bytes(litert.tools().convert_object_to_bytearray(model))

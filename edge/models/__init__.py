@@ -23,12 +23,15 @@ FOLDER = Path(__file__).with_name("default")
 MOST_BYTES = 1 << 30
 SUFFIXES = (".tflite", ".onnx", ".pth")
 
+QDQ = "_qdq"
+"""Ends the name of the form for TensorRT that `edge export --store` makes of a model."""
+
 Format = Literal["tflite", "onnx", "torch"]
 
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """How PyTorch's files begin: a zip, with a data.pkl in it, or, before version 1.6, a pickled number."""
 
-__all__ = ["DEFAULT", "Format", "ModelFile", "find", "load", "pulled", "shipped"]
+__all__ = ["DEFAULT", "QDQ", "Format", "ModelFile", "find", "load", "pulled", "shipped"]
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +161,9 @@ def find(model: str | Path) -> Path:
     there_are = f"give the path of a model file, or one of: {', '.join({**shipped(), **known})}"
     if str(model) in catalogue.shipped():
         raise ModelError(f"model {model}: not fetched yet; fetch it with `edge models pull {model}`, or {there_are}")
+    if str(model).endswith(QDQ) and str(model).removesuffix(QDQ) in known:
+        made = f"edge export {str(model).removesuffix(QDQ)} --for tensorrt --store"
+        raise ModelError(f"model {model}: not made yet; make it with `{made}` (needs `pip install onnx`)")
     raise ModelError(f"model {printable(model)}: no such file; {there_are}; `edge models list` has those to fetch")
 
 

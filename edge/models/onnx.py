@@ -10,6 +10,7 @@ import contextlib
 import math
 import struct
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, NamedTuple, cast, get_args
 
 from edge.models.card import Input
@@ -39,6 +40,18 @@ PARTS: dict[str, dict[int, str]] = {
 
 UINT8, INT8 = 2, 3
 """Types of a tensor."""
+
+
+class Grids(Enum):
+    """How the tensors of a network are quantised inside: not at all, with zero points of 0, or with others."""
+
+    NONE = "none"
+    SYMMETRIC = "symmetric"
+    ASYMMETRIC = "asymmetric"
+
+
+QDQ = {"QuantizeLinear", "DequantizeLinear"}
+"""Operators between real numbers and the integers that stand for them."""
 
 PASS_THROUGH = {"QuantizeLinear", "DequantizeLinear", "Reshape", "Squeeze", "Flatten", "Identity", "Cast"}
 """Operators that change how an answer is written down, not what it says."""
@@ -119,6 +132,23 @@ def needs_other_files(data: bytes) -> bool:
     except (*DAMAGED, TypeError):
         return True
     return False
+
+
+def grids(data: bytes) -> Grids:
+    """How a network is quantised, by its Q/DQ nodes; zero points that are no constants beside it count as 0."""
+    with contextlib.suppress(*DAMAGED, StopIteration):
+        graph = next(_of(data, MODEL_GRAPH))
+        nodes = [node for node in _of(graph, GRAPH_NODE) if _text(next(_of(node, NODE_OPERATOR))) in QDQ]
+        zeros = {_text(inputs[2]) for node in nodes if len(inputs := list(_of(node, NODE_INPUT))) > 2}
+        tensors = (dict(_fields(part)) for part in _of(graph, GRAPH_INITIALIZER))
+        shifted = (_is_shifted(each) for each in tensors if _text(each.get(TENSOR_NAME, b"")) in zeros)
+        return Grids.ASYMMETRIC if any(shifted) else Grids.SYMMETRIC if nodes else Grids.NONE
+    return Grids.NONE
+
+
+def _is_shifted(tensor: dict[int, Any]) -> bool:
+    values = tensor.get(TENSOR_RAW, tensor.get(TENSOR_INTEGERS, b""))
+    return tensor.get(TENSOR_TYPE) == UINT8 or any(bytes(values) if isinstance(values, memoryview) else [values])
 
 
 def input_quantisation(data: bytes, name: str) -> tuple[float, int] | None:

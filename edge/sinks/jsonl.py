@@ -14,22 +14,21 @@ from edge.types import Frame, Result
 class JsonLines:
     """Writes each result at once, so that whoever reads it sees it at once."""
 
-    def __init__(self, out: BinaryIO, source: str, model: str) -> None:
+    def __init__(self, out: BinaryIO, source: str) -> None:
         self._out = out
         self._source = source
-        self._model = model
         self._encoder = msgspec.json.Encoder()
 
     def write(self, frame: Frame, result: Result) -> None:
         """Write one line. Raises BrokenPipeError when nobody reads any more."""
-        self._out.write(self._encoder.encode(record(frame, result, self._source, self._model)) + b"\n")
+        self._out.write(self._encoder.encode(record(frame, result, self._source)) + b"\n")
         self._out.flush()
 
     def close(self) -> None:
         """The stream belongs to whoever gave it."""
 
 
-def record(frame: Frame, result: Result, source: str, model: str) -> dict[str, Any]:
+def record(frame: Frame, result: Result, source: str) -> dict[str, Any]:
     """A result as it stands in JSON; `file` only where the source holds several pictures, `instead_of` only where an
     interpreter runs that is not the first of the profile."""
     timing = result.timing
@@ -41,7 +40,7 @@ def record(frame: Frame, result: Result, source: str, model: str) -> dict[str, A
         **named,
         "backend": result.backend,
         **instead,
-        "model": model,
+        "model": result.model,
         "captured_at": _wall_clock(result.captured_at_ns),
         "age_ms": _ms(result.finished_at_ns - result.captured_at_ns),
         "timing_ms": {

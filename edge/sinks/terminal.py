@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -48,13 +49,15 @@ def line(frame: Frame, result: Result) -> str:
 class View:
     """Top labels with bars, and figures over the last results. dropped: asks the loop for its count."""
 
-    def __init__(self, source: str, model: str, dropped: Callable[[], int], console: Console | None = None) -> None:
-        self._title = f"{source} · {model}"
+    def __init__(self, source: str, dropped: Callable[[], int], console: Console | None = None) -> None:
+        self._source = source
         self._dropped = dropped
         self._results: deque[Result] = deque(maxlen=WINDOW)
         self._shown_at = 0.0
         self._frame: Frame | None = None
-        self._live = Live(console=console, auto_refresh=False)
+        # Lines for a stderr that is no terminal must not land on this one.
+        shared = sys.stderr is not None and sys.stderr.isatty()
+        self._live = Live(console=console, auto_refresh=False, redirect_stderr=shared)
         self._live.start()
 
     def write(self, frame: Frame, result: Result) -> None:
@@ -67,7 +70,7 @@ class View:
 
     def _show(self) -> None:
         if self._frame is not None:
-            self._live.update(render(self._title, self._frame, list(self._results), self._dropped()), refresh=True)
+            self._live.update(render(self._source, self._frame, list(self._results), self._dropped()), refresh=True)
 
     def close(self) -> None:
         """Leave the last picture standing and give the terminal back."""
@@ -75,7 +78,7 @@ class View:
         self._live.stop()
 
 
-def render(title: str, frame: Frame, results: list[Result], dropped: int) -> RenderableType:
+def render(source: str, frame: Frame, results: list[Result], dropped: int) -> RenderableType:
     """The view of the last of `results`, with figures over all of them."""
     last = results[-1]
     bars = Table.grid(padding=(0, 1), expand=True)
@@ -89,7 +92,8 @@ def render(title: str, frame: Frame, results: list[Result], dropped: int) -> Ren
         bars.add_row("nothing above the threshold", "", "")
     where = f"frame {frame.index}" if frame.file is None else f"frame {frame.index}  {frame.file}"
     body = Group(Text(where, style="dim", no_wrap=True, overflow="ellipsis"), bars, Text(figures(results, dropped)))
-    return Panel(body, title=Text(title), subtitle=last.backend, border_style="cyan")
+    title = Text(f"{source} · {last.model}")
+    return Panel(body, title=title, subtitle=last.backend, border_style="cyan")
 
 
 def figures(results: list[Result], dropped: int) -> str:

@@ -67,7 +67,9 @@ class Whole:
             "scenario": scenario,
             "model": self.model,
             "open": lambda: self.engine(*steps),
-            "camera": lambda number: adapters.open("cameras", "scripted", script=list(camera), clock=self.clock),
+            "camera": lambda number, covers: adapters.open(
+                "cameras", "scripted", script=list(camera), clock=self.clock
+            ),
             "frames": lambda: [frame_of(np.full((48, 64, 3), level, np.uint8), 0) for level in (10, 200)],
             "source": "scripted",
             "profile": "cpu",

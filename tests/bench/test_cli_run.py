@@ -12,6 +12,8 @@ import pytest
 from edge.benchmarks import record as records
 from edge.benchmarks.cli import completed
 
+from edge import profile
+
 FAST = ("--count", 20, "--power", "none")
 
 
@@ -36,7 +38,8 @@ def test_it_measures_saves_and_shows(bench, tiny_file, tmp_path):
         assert result.memory.peak_bytes > 10_000_000 and result.harness_us > 0
         assert result.power is None and result.power_not_measured == "not asked for"
         assert result.host_after.at_ns > result.host_before.at_ns
-    assert record.complete and record.profile == "cpu" and "litert" in record.profile_text
+    assert record.complete and record.profile == profile.load("auto").name
+    assert record.profile_text == profile.text_of("auto") and "litert" in record.profile_text
     assert record.host.cores >= 1 and record.host.versions["numpy"] == np.__version__
     assert ran.out.count("median") >= 2 and "1 of 2: interpreter" in ran.err
 
@@ -191,6 +194,7 @@ def test_ctrl_c_keeps_what_was_measured(tiny_file, tmp_path):
     hear = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     line = [sys.executable, "-c", hear, *map(str, line)]
     process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    assert process.stderr.readline().startswith(b"edge-bench: profile ")
     assert b"1 of 1" in process.stderr.readline()
     time.sleep(2.5)  # into the timed window; the warm-up takes less than two seconds
     process.send_signal(signal.SIGINT)
@@ -236,3 +240,31 @@ def test_help_names_every_command(bench):
     ran = bench("--help")
     assert ran.code == 0
     assert all(name in ran.out for name in ("compare", "mlperf", "power", "report", "run", "schema"))
+
+
+def test_each_interpreter_has_its_own_model_and_the_record_tells_why_it_runs(bench, tiny_file, tmp_path):
+    path, out = tmp_path / "two.toml", tmp_path / "r.json"
+    absent = f'kind = "scripted"\nscript = ["absent 99"]\nstate = "{tmp_path / "state"}"\n'
+    own = f'kind = "litert"\nmodel = "{tiny_file}"\nthreads = 1\n'
+    path.write_text(f'name = "two"\n[[interpreter]]\n{absent}[[interpreter]]\n{own}')
+    why = ["scripted interpreter: there is no device; the script says so"]
+    for required, reasons in ((), why), (("--require", "litert"), []):
+        count = ("--count", 2, "--power", "none")
+        ran = bench(path, *count, *required, "--scenario", "single-stream,cold", "--output", out)
+        assert ran.code == 0, ran.err
+        for result in records.read(out).results:
+            assert (result.model, result.backend, result.backend_reasons) == ("tiny", "litert-cpu", reasons)
+    refused = bench(path, *FAST, "--require", "npu")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+
+
+def test_the_loop_runs_on_the_first_camera_of_the_profile_that_opens(bench, tiny_file, tmp_path):
+    path, out = tmp_path / "cameras.toml", tmp_path / "r.json"
+    gone = '[[camera]]\nkind = "v4l2"\ndevice = "/dev/video987"\n'
+    there = '[[camera]]\nkind = "scripted"\nscript = ["frames 500"]\n'
+    litert = '[[interpreter]]\nkind = "litert"\nthreads = 1\n'
+    path.write_text(f'name = "c"\nmodel = "{tiny_file}"\n{gone}{there}{litert}')
+    ran = bench(path, *FAST, "--scenario", "camera", "--fps", "200", "--output", out)
+    assert ran.code == 0, ran.err
+    (result,) = records.read(out).results
+    assert result.source == "scripted"

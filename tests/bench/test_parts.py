@@ -224,7 +224,7 @@ def test_scores_that_are_no_numbers_agree_with_nothing(whole):
 
 def test_models_of_other_classes_are_not_compared(whole, classifier):
     with pytest.raises(ModelError, match="has 1000 classes, and made up 10"):
-        fidelity.fidelity(whole.engine("class 1"), classifier._engine, plan.views(1))
+        fidelity.fidelity(whole.engine("class 1"), classifier.engine, plan.views(1))
 
 
 # --- fresh processes

@@ -166,6 +166,11 @@ def test_a_terminal_shows_all_figures_and_the_verdict_last():
     ]
 
 
+def test_the_temperature_of_an_edge_tpu_stands_beside_that_of_the_board():
+    result = made.result(host_before=made.state(accelerator_c=41.0), host_after=made.state(accelerator_c=63.5))
+    assert "°C, of the Edge TPU 41.0 to 63.5 °C held back" in " ".join(shown(result).split())
+
+
 def test_what_was_not_measured_is_said_in_words_and_is_never_0():
     told = shown(made.bare())
     assert [line.rstrip() for line in told.splitlines()[2:14]] == [

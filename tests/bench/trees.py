@@ -219,3 +219,115 @@ def domain(board, name, called, microjoules, readable=True):
     board.put(f"{place}/energy_uj", microjoules)
     if not readable:
         (board.root / place / "energy_uj").chmod(0)
+
+
+# --- boards by name: what the device tree of each tells, as the sources named in edge/boards.py have it
+
+PIS = {
+    "Raspberry Pi 3 Model B Rev 1.2": ("pi3", "raspberrypi,3-model-b", "brcm,bcm2837"),
+    "Raspberry Pi 3 Model B Plus Rev 1.3": ("pi3", "raspberrypi,3-model-b-plus", "brcm,bcm2837"),
+    "Raspberry Pi 3 Model A Plus Rev 1.0": ("pi3", "raspberrypi,3-model-a-plus", "brcm,bcm2837"),
+    "Raspberry Pi Compute Module 3 Plus Rev 1.0": ("pi3", "raspberrypi,3-compute-module", "brcm,bcm2837"),
+    "Raspberry Pi 2 Model B Rev 1.2": ("pi3", "raspberrypi,2-model-b-rev2", "brcm,bcm2837"),
+    "Raspberry Pi Zero 2 W Rev 1.0": ("pi-zero-2w", "raspberrypi,model-zero-2-w", "brcm,bcm2837"),
+    "Raspberry Pi 4 Model B Rev 1.4": ("pi4", "raspberrypi,4-model-b", "brcm,bcm2711"),
+    "Raspberry Pi 400 Rev 1.0": ("pi4", "raspberrypi,400", "brcm,bcm2711"),
+    "Raspberry Pi Compute Module 4 Rev 1.1": ("pi4", "raspberrypi,4-compute-module", "brcm,bcm2711"),
+    "Raspberry Pi 5 Model B Rev 1.0": ("pi5", "raspberrypi,5-model-b", "brcm,bcm2712"),
+    "Raspberry Pi 500 Rev 1.0": ("pi5", "raspberrypi,500", "brcm,bcm2712"),
+    "Raspberry Pi Compute Module 5 Rev 1.0": ("pi5", "raspberrypi,5-compute-module", "brcm,bcm2712"),
+    "Raspberry Pi 2 Model B Rev 1.1": ("cpu", "raspberrypi,2-model-b", "brcm,bcm2836"),
+    "Raspberry Pi Zero W Rev 1.1": ("cpu", "raspberrypi,model-zero-w", "brcm,bcm2835"),
+}
+"""The model of each Raspberry Pi: its profile, and what its device tree says it is compatible with."""
+
+JETSONS = {
+    "NVIDIA Jetson Nano Developer Kit": (
+        "jetson-nano",
+        "nvidia,p3449-0000-b00+p3448-0000-b00",
+        "nvidia,jetson-nano",
+        "nvidia,tegra210",
+    ),
+    "NVIDIA Jetson Nano 2GB Developer Kit": ("jetson-nano", "nvidia,p3542-0000+p3448-0003", "nvidia,tegra210"),
+    "Jetson Nano Developer Kit (mainline)": ("jetson-nano", "nvidia,p3450-0000", "nvidia,tegra210"),
+    "NVIDIA Jetson Orin Nano Developer Kit": (
+        "jetson-orin-nano",
+        "nvidia,p3768-0000+p3767-0005",
+        "nvidia,p3767-0005",
+        "nvidia,tegra234",
+    ),
+    "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super": (
+        "jetson-orin-nano",
+        "nvidia,p3768-0000+p3767-0005-super",
+        "nvidia,p3767-0005",
+        "nvidia,tegra234",
+    ),
+    "NVIDIA Orin Nano 8 GB module": ("jetson-orin-nano", "nvidia,p3768-0000+p3767-0003", "nvidia,tegra234"),
+    "NVIDIA Orin Nano 4 GB module": ("jetson-orin-nano", "nvidia,p3509-0000+p3767-0004", "nvidia,tegra234"),
+    "NVIDIA Jetson Orin NX Engineering Reference Developer Kit": (
+        "jetson-orin-nx",
+        "nvidia,p3768-0000+p3767-0000-super",
+        "nvidia,p3767-0000",
+        "nvidia,tegra234",
+    ),
+    "NVIDIA Orin NX Developer Kit": ("jetson-orin-nx", "nvidia,p3509-0000+p3767-0001", "nvidia,tegra234"),
+    "NVIDIA Jetson AGX Orin Developer Kit": ("jetson-agx-orin", "nvidia,p3737-0000+p3701-0005", "nvidia,tegra234"),
+    "NVIDIA Jetson Xavier NX Developer Kit": ("cpu", "nvidia,p3449-0000+p3668-0000", "nvidia,tegra194"),
+    "NVIDIA Jetson AGX Thor Developer Kit": ("cpu", "nvidia,p3971-0080+p3834-0008", "nvidia,tegra264"),
+}
+
+CORAL_BOARDS = {
+    "Freescale i.MX8MQ Phanbell": ("coral-dev-board", "fsl,imx8mq-phanbell", "fsl,imx8mq"),
+    "Google i.MX8MQ Phanbell": ("coral-dev-board", "google,imx8mq-phanbell", "fsl,imx8mq"),
+    "Google Coral MT8167": ("coral-dev-board", "mediatek,mt8167"),
+}
+
+OTHERS = {
+    "Radxa ROCK 5B": ("cpu", "radxa,rock-5b", "rockchip,rk3588"),
+    "NXP i.MX8MQ EVK": ("cpu", "fsl,imx8mq-evk", "fsl,imx8mq"),
+    "Pumpkin MT8167": ("cpu", "mediatek,mt8167-pumpkin", "mediatek,mt8167"),
+}
+
+KNOWN = {**PIS, **JETSONS, **CORAL_BOARDS, **OTHERS}
+
+
+def named(root, model, *, cores=4, ids=None):
+    """A board of `KNOWN`. ids: what the boot loader of a Jetson writes of its module and its carrier board."""
+    board = machine(root, cores=cores, arch="aarch64", kernel="6.6.31", system=BOOKWORM)
+    tree(board, model, "arm,cortex-a53", "\0".join(KNOWN[model][1:]))
+    if ids:
+        board.put("proc/device-tree/chosen/ids", ids)
+    return board
+
+
+def usb_coral(board, place="1-2", *, firmware=True, number=7, speed=5000, node=True):
+    """A Coral on USB, as it is before its first use and after. node: whether its device file exists."""
+    vendor, product = ("18d1", "9302") if firmware else ("1a6e", "089a")
+    for name, value in {"idVendor": vendor, "idProduct": product, "busnum": 1, "devnum": number}.items():
+        board.put(f"sys/bus/usb/devices/{place}/{name}", value)
+    board.put(f"sys/bus/usb/devices/{place}/speed", speed)
+    if node:
+        board.put(f"dev/bus/usb/001/{number:03}", "")
+
+
+def pci_coral(board, number=0, *, address="0000:01:00.0", driver=True, degrees=52.8):
+    """A Coral on PCIe. driver: whether `apex` is loaded; degrees: -89.7 once it has fallen off the bus."""
+    place = f"sys/devices/pci0000:00/{address}"
+    board.put(f"{place}/vendor", "0x1ac1")
+    board.put(f"{place}/device", "0x089a")
+    _link(board.root / "sys/bus/pci/devices" / address, board.root / place)
+    if driver:
+        board.put(f"{place}/apex/apex_{number}/temp", round(degrees * 1000))
+        _link(board.root / f"sys/class/apex/apex_{number}", board.root / f"{place}/apex/apex_{number}")
+        board.put(f"dev/apex_{number}", "")
+
+
+def _link(place, to):
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(to)
+
+
+def fast_and_slow(board, name, speeds):
+    """Cores that differ: `name` is cpu_capacity or cpufreq/cpuinfo_max_freq."""
+    for core, speed in enumerate(speeds):
+        board.put(f"sys/devices/system/cpu/cpu{core}/{name}", speed)

@@ -114,10 +114,10 @@ def test_the_float_onnx_answers_as_pytorch_does_in_either_layout(
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_the_q_dq_onnx_answers_nearly_as_the_int8_tflite_it_came_from(
+def test_the_q_dq_onnx_for_tensorrt_answers_nearly_as_the_int8_tflite_it_came_from(
     checkpoint: Checkpoint, pictures: list[Pixels], int8: bytes, wanted: Floats, layout: onnx.Layout
 ) -> None:
-    given = run_onnx(onnx.int8_onnx(int8, checkpoint, layout), pictures, levels, layout == "nhwc")
+    given = run_onnx(onnx.int8_onnx(int8, checkpoint, layout, "tensorrt"), pictures, levels, layout == "nhwc")
     same = run_tflite(int8, pictures, lambda picture: (picture.astype(np.int16) - 128).astype(np.int8))
     lost = np.abs(same - wanted).mean()
     assert lost < 0.1
@@ -125,13 +125,53 @@ def test_the_q_dq_onnx_answers_nearly_as_the_int8_tflite_it_came_from(
     assert np.abs(given - same).mean() < 2 * lost
 
 
-def test_the_q_dq_onnx_has_what_tensorrt_asks_for(checkpoint: Checkpoint, int8: bytes) -> None:
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_the_q_dq_onnx_for_onnx_runtime_has_the_integers_of_the_int8_tflite_it_came_from(
+    checkpoint: Checkpoint, pictures: list[Pixels], int8: bytes, layout: onnx.Layout
+) -> None:
+    given = run_onnx(onnx.int8_onnx(int8, checkpoint, layout), pictures, levels, layout == "nhwc")
+    same = run_tflite(int8, pictures, lambda picture: (picture.astype(np.int16) - 128).astype(np.int8))
+    assert np.abs(given - same).max() < 1.5 / 256, "LiteRT's probabilities are in steps of 1/256"
+
+
+def graph_of(model: bytes) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     import onnx as library
 
-    model = library.load_from_string(onnx.int8_onnx(int8, checkpoint))
+    read = library.load_from_string(model)
+    constants = {each.name: library.numpy_helper.to_array(each) for each in read.graph.initializer}
+    return read, constants, {node.output[0]: node for node in read.graph.node}
+
+
+def test_the_q_dq_onnx_for_onnx_runtime_stores_integers(checkpoint: Checkpoint, int8: bytes) -> None:
+    model, constants, made_by = graph_of(onnx.int8_onnx(int8, checkpoint))
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            weight, bias = (constants[made_by[name].input[0]] for name in node.input[1:])
+            assert (weight.dtype, bias.dtype) == (np.int8, np.int32)
+    assert all(
+        constants[node.input[2]].dtype == np.uint8 for node in model.graph.node if node.op_type == "QuantizeLinear"
+    )
+    assert len(onnx.int8_onnx(int8, checkpoint)) < 0.5 * len(onnx.int8_onnx(int8, checkpoint, target="tensorrt"))
+
+
+def test_a_relu6_that_storing_does_not_make_is_written(checkpoint: Checkpoint, int8: bytes) -> None:
+    from edge.mobilenet.same import Same
+
+    found = onnx.named(rewrite.layers(int8))
+    first = next(iter(found))
+    for output, clipped in (((6 / 255, -128), False), ((7 / 255, -128), True), ((6 / 255, -100), True)):
+        writer = Same({**found, first: found[first]._replace(output=output)})
+        assert (writer.rectified("t", first) != "t") is clipped
+
+
+def test_the_q_dq_onnx_for_tensorrt_has_what_tensorrt_asks_for(checkpoint: Checkpoint, int8: bytes) -> None:
+    from edge.models.onnx import Grids, grids
+
+    made = onnx.int8_onnx(int8, checkpoint, target="tensorrt")
+    assert grids(made) is Grids.SYMMETRIC and grids(onnx.int8_onnx(int8, checkpoint)) is Grids.ASYMMETRIC
+    assert grids(onnx.float_onnx(checkpoint)) is Grids.NONE
+    model, constants, made_by = graph_of(made)
     assert [(each.domain, each.version) for each in model.opset_import] == [("", onnx.OPSET)]
-    constants = {each.name: library.numpy_helper.to_array(each) for each in model.graph.initializer}
-    made_by = {node.output[0]: node for node in model.graph.node}
     pairs = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
     for node in pairs:
         before = made_by[node.input[0]]

@@ -264,7 +264,7 @@ def test_info_describes_a_model_for_the_edge_tpu_and_says_why_it_does_not_run_he
     rows = rows_of(cli("models", "info", shared / "models" / "mobilenet_v2_1.0_224_quant_edgetpu.tflite"))
     assert rows["input"] == "input: 1x224x224x3 uint8, real = 0.0078125 * (q - 128)"
     assert rows["output"] == "MobilenetV2/Predictions/Softmax: 1x1001 uint8, real = 0.00390625 * (q - 0)"
-    assert rows["runs here"].startswith("no: ") and "compiled for the Edge TPU" in rows["runs here"]
+    assert rows["runs here"].startswith("no: on an Edge TPU only; edgetpu: no Edge TPU was found")
 
 
 def test_info_describes_what_no_interpreter_takes_from_the_file_itself(cli, tiny, tmp_path):

@@ -15,7 +15,7 @@ def open(model: str, threads: int) -> tuple[Callable[..., Any], ...]:
     """The steps prepare, infer and classify."""
     cv2.setNumThreads(threads)
     parts = engine.open_engine(profile.load("cpu"), model=model, threads=threads)
-    classifier = edge.Classifier(model, threads=threads)
+    classifier = edge.Classifier(model, threads=threads, profile="cpu")
 
     def prepare(frame: Any) -> Any:
         tensor = parts.preprocessor.new_tensor()

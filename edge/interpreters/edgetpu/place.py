@@ -1,0 +1,110 @@
+"""Which Edge TPU: the one that a profile names, by a number that stays, and what libedgetpu calls it at the moment.
+
+libedgetpu counts USB accelerators without firmware first (its driver/beagle/beagle_usb_driver_provider.cc), so that
+its `usb:1` is another one after the first use. Here the number is that of the place on the bus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edge.coral import EdgeTpu
+from edge.errors import DeviceError
+
+DEVICE = r"^((usb|pci)(:\d{1,3})?|:\d{1,3})?$"
+"""What `device` may be: nothing (any), a bus, a number, or a bus and a number."""
+
+
+def called(tpu: EdgeTpu) -> str:
+    """What an accelerator is called here: "usb:0"."""
+    return f"{tpu.bus}:{tpu.index}"
+
+
+def listed(found: Sequence[EdgeTpu]) -> str:
+    """All that there are, in words."""
+    return ", ".join(f"{called(tpu)} ({tpu.place})" for tpu in found)
+
+
+def choose(device: str, found: Sequence[EdgeTpu], root: Path) -> EdgeTpu | None:
+    """The accelerator that `device` means; None where the kernel shows none at all.
+
+    Where several fit, the first that can be used and that no process holds. Raises DeviceError where none fits.
+    """
+    bus, _, number = device.partition(":")
+    fits = [tpu for tpu in found if bus in ("", tpu.bus)]
+    if number:
+        fits = [fits[int(number)]] if int(number) < len(fits) else []
+    if not fits and found:
+        raise DeviceError(f"edgetpu: there is no {device}, but {listed(found)}; name that, or leave `device` out")
+    return min(fits, key=lambda tpu: (trouble(tpu) is not None, len(fits) > 1 and held(tpu, root)), default=None)
+
+
+def for_library(tpu: EdgeTpu, found: Sequence[EdgeTpu]) -> str:
+    """What libedgetpu calls it at the moment."""
+    usable = [each for each in found if each.bus == tpu.bus and each.condition != "no driver"]
+    counted = sorted(usable, key=lambda each: each.condition != "no firmware yet")
+    return f"{tpu.bus}:{counted.index(tpu)}"
+
+
+def trouble(tpu: EdgeTpu) -> str | None:
+    """Why it cannot be used, as the kernel shows it, and what mends that; None: nothing is known against it."""
+    if tpu.condition == "no driver":
+        return "has no driver; install `gasket-dkms` and the kernel's headers, and start anew"
+    if tpu.condition == "fallen off the bus":
+        return (
+            "has fallen off the bus, and answers again only after its power was off; see that it sits firmly and stays "
+            "cool"
+        )
+    if tpu.permitted is not False:
+        return None
+    group, brings = ("plugdev", "libedgetpu1-std") if tpu.bus == "usb" else ("apex", "gasket-dkms")
+    return (
+        f"may not be opened by this user ({tpu.node}); run `sudo usermod -aG {group} $USER`, log in anew, and see that "
+        f"udev has the rule which {brings} brings"
+    )
+
+
+def holders(tpu: EdgeTpu, root: Path) -> Iterator[str]:
+    """The processes that hold an accelerator's node, "1234 (python3)", as far as this user may see them."""
+    node = str(root / str(tpu.node).lstrip("/"))
+    for process in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        if any(_leads_to(handle, node) for handle in _entries(process / "fd")):
+            yield f"{process.name} ({_name(process)})"
+
+
+def held(tpu: EdgeTpu, root: Path) -> bool:
+    """Whether some process holds it."""
+    return next(holders(tpu, root), None) is not None
+
+
+def opened(found: Sequence[EdgeTpu], root: Path, handles: Path = Path("/proc/self/fd")) -> EdgeTpu | None:
+    """The accelerator that this very process holds; None where it holds none that the kernel shows."""
+    nodes = {str(root / tpu.node.lstrip("/")): tpu for tpu in found if tpu.node}
+    return next((nodes[path] for path in map(_target, _entries(handles)) if path in nodes), None)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # of another user, or ended meanwhile
+        return []
+
+
+def _leads_to(handle: Path, node: str) -> bool:
+    return _target(handle) == node
+
+
+def _target(handle: Path) -> str:
+    try:
+        return str(handle.readlink())
+    except OSError:
+        return ""
+
+
+def _name(process: Path) -> str:
+    try:
+        return re.sub(r"\W+", " ", (process / "comm").read_text()).strip()
+    except OSError:
+        return "?"

@@ -1,0 +1,141 @@
+"""TensorRT, with an engine that is built once from an ONNX file with explicit Q/DQ nodes, and kept.
+
+    open --> child: is there an engine for this TensorRT and this GPU?  yes: load it, try it, serve
+                                                                        no: another child builds it, with progress
+The library, its driver and its engine run in a child process (`edge.worker`): what crashes or hangs there is an error
+here. TensorRT 8.6, 10 and 11 are covered; **none of it was run on a GPU yet** (docs/jetson.md says what was tried).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from edge import worker
+from edge.errors import AdapterError, EdgeError, InferenceError, ModelError
+from edge.interpreters.tensorrt.build import built
+from edge.interpreters.tensorrt.engines import MISSING, Options, Order, folder, place
+from edge.models import ModelFile
+from edge.models.onnx import Grids, grids, needs_other_files
+from edge.types import Array, TensorSpec
+from edge.worker import Loss
+
+INSTALL = (
+    "on a Jetson it is a system package: `sudo apt install nvidia-jetpack`, then make the environment with "
+    "`python3 -m venv --system-site-packages` (JetPack 6: also `pip install 'cuda-python<13'`); "
+    "on a PC: `pip install tensorrt cuda-python`"
+)
+
+log = logging.getLogger("edge")
+
+LOAD_S, ANSWER_S = 90.0, 10.0
+"""Seconds for loading library and engine, whose first use starts the GPU, and for one inference."""
+
+BUILD_S = 3600.0
+"""A build may take so long: minutes on an Orin, more where a slow card holds it."""
+
+EXPORT = "export it with `edge export MODEL.tflite --for tensorrt -o MODEL.onnx`"
+
+
+class TensorRT:
+    """A model that TensorRT runs in a child process. Not for use by several threads at once."""
+
+    threads = None
+
+    def __init__(self, served: worker.Worker, name: str) -> None:
+        self.inputs: Sequence[TensorSpec] = served.inputs
+        self.outputs: Sequence[TensorSpec] = served.outputs
+        self.backend = served.backend
+        self._served = served
+        self._name = name
+
+    def infer(self, tensor: Array) -> list[Array]:
+        """Run on one input tensor; the outputs are copies. Raises InferenceError, also where it hangs or crashes."""
+        try:
+            return self._served.infer(tensor)
+        except InferenceError as error:
+            raise InferenceError(f"{self._name}{error}") from error
+
+    def close(self) -> None:
+        """Let the child go; calling it again is harmless."""
+        self._served.close()
+
+
+def open(
+    model: ModelFile,
+    *,
+    fp16: bool | None = None,
+    dla: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None,
+    workspace_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)] = 256,
+    device: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0,
+    rebuild: bool = False,
+) -> TensorRT:
+    """Load a model, and build its engine first where none is kept; stderr tells how far that is.
+
+    fp16: whether layers that are not int8 may run in half precision; None: where this TensorRT has the choice (from 11
+    on the file decides). dla: the number of the DLA core to run on, with the GPU for what it cannot. workspace_mb: the
+    most that one layer may use while it runs, in MiB. device: which GPU. rebuild: whatever is kept.
+
+    Raises ModelError for a file that TensorRT cannot take, AdapterError where library or driver do not work,
+    DeviceError without a GPU or its memory.
+    """
+    name = f"model {model.path}: "
+    _check(model, name)
+    options = Options(fp16=fp16, dla=dla, workspace_mb=workspace_mb)
+    with tempfile.TemporaryDirectory(prefix="edge-tensorrt-") as spare:
+        order = Order(folder=str(folder() or spare), model=model.sha256, device=device, options=options)
+        if order.folder == spare:
+            log.warning("tensorrt: the cache folder cannot be written, so that each start builds the engine anew")
+        return TensorRT(_served(order, model, name, rebuild), name)
+
+
+def _check(model: ModelFile, name: str) -> None:
+    """Refuse what TensorRT would, and say where it would run in another way than is expected."""
+    if model.format != "onnx":
+        kind = {"tflite": "a .tflite", "torch": "a PyTorch"}[model.format]
+        raise ModelError(f"{name}{kind} file, and TensorRT takes ONNX; {EXPORT}")
+    if needs_other_files(model.data):
+        raise ModelError(f"{name}its weights are in other files, or damaged; export it again, as one file")
+    found = grids(model.data)
+    if found is Grids.ASYMMETRIC:
+        raise ModelError(f"{name}its zero points are not all 0, as TensorRT wants them; {EXPORT}")
+    if found is Grids.NONE:
+        log.warning("%sno Q/DQ nodes, so that TensorRT runs it in floating point; for int8, %s", name, EXPORT)
+
+
+def _served(order: Order, model: ModelFile, name: str, rebuild: bool) -> worker.Worker:
+    """The child with the engine in it, built where it is not kept or cannot be loaded."""
+    why = "asked for anew"
+    if not rebuild:
+        try:
+            return _loaded(order, name)
+        except ModelError as error:
+            if MISSING not in str(error):
+                raise ModelError(f"{name}{error}") from error
+            why = str(error).partition(MISSING)[2].strip()
+    log.info("%sTensorRT builds the engine (%s)", name, why)
+    try:
+        built(order, model.data, BUILD_S)
+    except EdgeError as error:
+        raise type(error)(f"{name}{error}") from error
+    try:
+        return _loaded(order, name)
+    except ModelError as error:
+        why = str(error).partition(MISSING)[2].strip() or str(error)
+        raise ModelError(f"{name}the engine that was just built is of no use: {why}; give another model") from error
+
+
+def _loaded(order: Order, name: str) -> worker.Worker:
+    def explain(loss: Loss) -> EdgeError:
+        if loss.phase == "run":
+            return InferenceError(f"TensorRT was lost: {loss}; see `sudo dmesg`, and start it again")
+        advice = f"its libraries do not fit each other or the driver, or {place(order)} is bad: take that away"
+        return AdapterError(f"{name}TensorRT does not work here: {loss}; {advice}")
+
+    text = msgspec.json.encode(order).decode()
+    target = "edge.interpreters.tensorrt.run:load"
+    return worker.start(target, b"", text, load_s=LOAD_S, answer_s=ANSWER_S, explain=explain)

@@ -1,0 +1,296 @@
+"""A model that a child process serves: a library that crashes or hangs there is an error here, and no more than that.
+
+    parent --one byte--> child     the input lies in memory that both see
+    parent <--one byte-- child     and so do the outputs
+
+The child loads the model, tries it once and tells its tensors before it serves: trial and service are one process,
+loaded once. Every wait has a limit. The child ends with its parent, however that ends, and leaves Ctrl-C and SIGTERM to
+it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from mmap import mmap
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edge.errors import AdapterError, EdgeError, InferenceError, ModelError, one_line
+from edge.types import Array
+from edge.worker.messages import MOST_MESSAGE, OK, Failed, Message, Phase, Ready, size_of, views
+
+__all__ = ["Explain", "Loss", "Phase", "Worker", "death", "start"]
+
+log = logging.getLogger("edge")
+
+START_S, LOAD_S, ANSWER_S, CLOSE_S = 60.0, 60.0, 10.0, 2.0
+"""Seconds that the start of Python, loading, an inference and taking leave may last."""
+
+
+class Limits(NamedTuple):
+    """Seconds that each phase may last: the start of Python, the load and the trial each, an inference, the close."""
+
+    load: float
+    run: float
+    close: float
+
+    def of(self, phase: Phase) -> float:
+        """The limit of a phase."""
+        return {"start": START_S, "run": self.run}.get(phase, self.load)
+
+
+WHILE: dict[Phase, str] = {
+    "start": "while it started",
+    "load": "while it loaded",
+    "trial": "at its first inference",
+    "run": "while it ran",
+}
+
+MOST_SAID, LAST_WORDS = 1 << 16, 300
+"""Bytes of stderr that its pipe holds (more is dropped), and the characters of it that go into a message."""
+
+DRAINED_EVERY = 64
+"""Inferences between two looks at stderr, so that there is room for last words."""
+
+MOST_MEMORY = 1 << 30
+
+CHILD = "import os, sys; sys.path[:] = {path!r}; from edge.worker.child import main; main{arguments!r}; os._exit(0)"
+"""At its end a broken library could still crash in its destructors."""
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """How a child was lost.
+
+    phase: what it was at. how: "SIGSEGV", "exit code 1", or "" where it was ended, because it did not answer within
+    `limit_s` seconds. said: the last that it wrote to stderr, on one line.
+    """
+
+    phase: Phase
+    how: str
+    limit_s: float
+    said: str
+
+    def __str__(self) -> str:
+        """In words."""
+        what = self.how or f"no answer within {self.limit_s:g} s"
+        return f"{what} {WHILE[self.phase]}" + (f": {self.said}" if self.said else "")
+
+
+Explain = Callable[[Loss], EdgeError]
+
+
+def explained(loss: Loss) -> EdgeError:
+    """A loss in general words; an adapter that knows more explains it itself."""
+    kind = InferenceError if loss.phase == "run" else ModelError
+    return kind(f"the process that runs the model was lost: {loss}; the model or its runtime is broken")
+
+
+class Worker:
+    """A child that serves a model, as an `Interpreter`. Not for use by several threads at once.
+
+    backend, instead_of: what the interpreter in the child says of itself.
+    """
+
+    threads = None
+
+    def __init__(self, target: str, data: bytes, argument: str, limits: Limits, explain: Explain) -> None:
+        """See `start`."""
+        self._explain = explain
+        self._limits = limits
+        self._asked = 0
+        self._views: list[Array] = []
+        self._line, self._process, self._stderr, living = _begin(target, data, argument)
+        self._end = weakref.finalize(self, _end, self._line, self._process, self._stderr, living, limits.close)
+        self._enter("start")
+        try:
+            ready = self._ready()
+            self.inputs, self.outputs = ([each.spec() for each in tensors] for tensors in (ready.inputs, ready.outputs))
+            self.backend, self.instead_of = ready.backend, tuple(ready.instead_of)
+            self._views = self._shared()
+        except BaseException:
+            self.close()
+            raise
+        self._enter("run")
+
+    def infer(self, tensor: Array) -> list[Array]:
+        """Run on one input tensor; the outputs are copies.
+
+        Raises InferenceError, what the interpreter in the child raises, or what `explain` makes of its loss.
+        """
+        if not self._end.alive:
+            raise InferenceError("the process that runs the model was closed, or lost; open it again")
+        place = self._views[0]
+        if tensor.shape != place.shape or tensor.dtype != place.dtype:
+            given, wanted = (f"{'x'.join(map(str, each.shape))} {each.dtype}" for each in (tensor, place))
+            raise InferenceError(f"the input is {given}, where the model takes {wanted}; prepare it for this model")
+        place[...] = tensor
+        if self._ask() != OK:
+            raise self._failure()
+        return [each.copy() for each in self._views[1:]]
+
+    def close(self) -> None:
+        """Let the child go, within a few seconds; calling it again is harmless."""
+        self._views = []
+        self._end()
+
+    def _ask(self) -> bytes:
+        self._asked += 1
+        if not self._asked % DRAINED_EVERY:
+            self._drained()
+        try:
+            self._line.send(OK)
+            return self._line.recv(1)
+        except TimeoutError as error:
+            raise self._lost(hung=True) from error
+        except ConnectionError:
+            return b""
+        except BaseException:  # Ctrl-C between question and answer: they would never match again
+            self.close()
+            raise
+
+    def _failure(self) -> EdgeError:
+        """Why the answer was none."""
+        try:
+            message: Failed = self._message(Failed)
+        except (EOFError, TimeoutError):
+            return self._lost()
+        return message.error()
+
+    def _ready(self) -> Ready:
+        """Wait for the child to be so. Raises what it says, or what became of it."""
+        while True:
+            try:
+                message: Message = self._message(Message)
+            except (EOFError, TimeoutError) as error:
+                raise self._lost(hung=isinstance(error, TimeoutError)) from error
+            if isinstance(message, Ready):
+                self._drained()
+                return message
+            if isinstance(message, Failed):
+                raise message.error()
+            self._enter(message.phase)
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase: Phase = phase
+        self._line.settimeout(self._limits.of(phase))
+
+    def _message(self, kind: Any) -> Any:
+        """The next message. Raises EOFError where the child is no more, TimeoutError where it is silent."""
+        try:
+            packet = self._line.recv(MOST_MESSAGE)
+        except ConnectionError:
+            packet = b""
+        if not packet:
+            raise EOFError
+        return msgspec.json.decode(packet, type=kind)
+
+    def _shared(self) -> list[Array]:
+        """The input and the outputs in memory that the child gets to see as well."""
+        specs = [self.inputs[0], *self.outputs]
+        size = size_of(specs)
+        if size > MOST_MEMORY:
+            raise ModelError(f"its tensors take {size:,} bytes; give a model of smaller ones")
+        memory = os.memfd_create("tensors")
+        try:
+            os.ftruncate(memory, size)
+            socket.send_fds(self._line, [OK], [memory])
+            return views(mmap(memory, size), specs)
+        finally:
+            os.close(memory)
+
+    def _lost(self, hung: bool = False) -> EdgeError:
+        """End what is left of the child, and tell how it came to that."""
+        if hung:
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may hold it
+            self._process.wait(self._limits.close)
+        how = "" if hung else death(self._process.poll())
+        loss = Loss(phase=self._phase, how=how, limit_s=self._limits.of(self._phase), said=self._drained())
+        self.close()
+        return self._explain(loss)
+
+    def _drained(self) -> str:
+        """The last words that the child wrote to stderr since it was looked at."""
+        try:
+            lines = os.read(self._stderr, MOST_SAID).decode("utf-8", "replace").splitlines()
+        except BlockingIOError:
+            return ""
+        for line in lines:
+            log.debug("the process that runs the model says: %s", one_line(line, LAST_WORDS))
+        return one_line(" ".join(lines[-3:]), LAST_WORDS)
+
+
+def start(
+    target: str,
+    data: bytes,
+    argument: str = "",
+    *,
+    load_s: float = LOAD_S,
+    answer_s: float = ANSWER_S,
+    close_s: float = CLOSE_S,
+    explain: Explain = explained,
+) -> Worker:
+    """Have `target` ("module:function") load a model in a child: it gets (data, argument), and gives an Interpreter.
+
+    load_s: seconds for loading, and for the first inference. answer_s: for each inference. close_s: for closing, after
+    which the child is killed. explain: makes an error of the loss of the child. What `target` raises of `edge.errors`
+    is raised here; anything else is an InferenceError.
+    """
+    return Worker(target, data, argument, Limits(load_s, answer_s, close_s), explain)
+
+
+def death(code: int | None) -> str:
+    """How a process ended, by its return code: "SIGSEGV", "exit code 1"; None: it did not."""
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+
+
+def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, subprocess.Popen[bytes], int, int]:
+    """Start the child: returns the line to it, itself, what it says, and the pipe at whose end it ends."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    said, saying = os.pipe()
+    alive, living = os.pipe()
+    for end in (said, saying):  # where it is full, words are lost; the child never waits for it
+        os.set_blocking(end, False)
+    try:
+        with theirs, os.fdopen(os.memfd_create("model"), "wb") as model:
+            model.write(data)
+            model.flush()
+            handles = (theirs.fileno(), alive, model.fileno())
+            code = CHILD.format(path=sys.path, arguments=(target, argument, *handles))
+            line = [sys.executable, "-c", code]
+            child = subprocess.Popen(
+                line, stdin=subprocess.DEVNULL, stdout=saying, stderr=saying, pass_fds=handles, start_new_session=True
+            )
+    except OSError as error:
+        for end in (said, living):
+            os.close(end)
+        ours.close()
+        raise AdapterError(f"no process can be started ({one_line(error)}); free some memory") from error
+    finally:
+        os.close(saying)
+        os.close(alive)
+    return ours, child, said, living
+
+
+def _end(line: socket.socket, process: subprocess.Popen[bytes], stderr: int, living: int, limit_s: float) -> None:
+    """Take leave of a child: it closes its device where it can, and is killed where it cannot."""
+    line.close()
+    for _ in range(2):
+        try:
+            process.wait(limit_s)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+    os.close(stderr)
+    os.close(living)

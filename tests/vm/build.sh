@@ -1,0 +1,206 @@
+# What the virtual machines are made of, each part made once and kept: sourced by `run`, which sets `here`, `checkout` and `cache`.
+# shellcheck shell=bash disable=SC2154
+
+release=trixie # Debian 13: Python 3.13, libcamera 0.4
+kernel=6.12
+python=3.13
+cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema) # picamera2, and what its import needs
+
+guest_packages=(base-files bash coreutils util-linux grep kmod udev busybox-static python3 python3-libcamera libcamera-ipa python3-pip python3-prctl v4l-utils i2c-tools)
+build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc make)
+modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig v4l2-tpg)
+boot_modules=(virtio_pci virtio_blk ext4 overlay 9p 9pnet_virtio)
+vimc=(vimc-{capture,common,core,debayer,lens,scaler,sensor,streamer}.c vimc-common.h vimc-streamer.h Makefile)
+
+say() { printf 'tests/vm: %s (%ss)\n' "$*" "$SECONDS" >&2; }
+fail() {
+  printf 'tests/vm: %s\n' "$*" >&2
+  exit 1
+}
+
+# $1: a name, the rest: what it depends on. Prints the folder in the cache that is for exactly this.
+place() { printf '%s/%s-%s\n' "$cache" "$1" "$(printf '%s\n' "${@:2}" | sha256sum | cut -c1-12)"; }
+
+# Runs "make_$1 FOLDER ..." unless its folder is there already; half-made ones are thrown away.
+made() {
+  local name=$1 folder=$2
+  [ -e "$folder" ] && return
+  say "making $name; it is kept in $folder"
+  rm -rf "$folder.part"
+  mkdir -p "$folder.part"
+  "make_$name" "$folder.part" "${@:3}" >"$cache/$name.log" 2>&1 & # on the left of || itself, it would go on after an error
+  wait $! || {
+    tail -n 30 "$cache/$name.log" >&2
+    fail "$name could not be made; all that was said is in $cache/$name.log"
+  }
+  mv "$folder.part" "$folder"
+}
+
+# The programs that this machine needs, from Debian's packages.
+tools() {
+  local program missing=()
+  local -A package=([qemu-system-x86_64]=qemu-system-x86 [mke2fs]=e2fsprogs [cpio]=cpio [xz]=xz-utils [flock]=util-linux [dpkg-deb]=dpkg)
+  for program in "${!package[@]}"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("${package[$program]}")
+  done
+  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+  [ -e "$keyring" ] || missing+=(debian-archive-keyring)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  [ "$(id -u)" = 0 ] || fail "these packages are missing: ${missing[*]}; install them with \`sudo apt install ${missing[*]}\`"
+  say "installing ${missing[*]}"
+  { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
+}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# apt for the guest's Debian, with state of its own. $1: its folder.
+own_apt() {
+  local mirror=${EDGE_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/$' | head -n 1)}
+  [ -n "$mirror" ] || fail "apt knows no mirror of Debian here; name one in EDGE_DEBIAN_MIRROR"
+  mkdir -p "$1"/{etc/apt/{apt.conf.d,preferences.d,trusted.gpg.d},lists/partial,debs/{partial,none/partial}}
+  touch "$1/status"
+  printf "deb [signed-by=$keyring] $mirror %s main\n" "$release" "$release-updates" >"$1/etc/apt/sources.list"
+  apt=(apt-get -q -y --no-install-recommends -o "Dir=$1" -o "Dir::State::status=$1/status" -o "Dir::State::lists=$1/lists"
+    -o "Dir::Cache::archives=$1/debs" -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Acquire::Languages=none
+    -o Debug::NoLocking=1)
+  debs=$1/debs
+  "${apt[@]}" update
+}
+
+# $1: a folder, the rest: packages. Unpacks these and all that they need; nothing of theirs is run.
+unpack() {
+  local folder=$1 names
+  shift
+  # apt names only what it would have to fetch.
+  names=$("${apt[@]}" -o "Dir::Cache::archives=$debs/none" install --print-uris "$@" | awk '/^\x27/ {print $2}')
+  "${apt[@]}" install --download-only "$@"
+  mkdir -p "$folder"
+  (cd "$debs" && dpkg-deb -x base-files_*.deb "$folder" && printf '%s\n' "$names" | xargs -I{} dpkg-deb -x {} "$folder")
+}
+
+# Sources of the drivers that Debian's kernel comes without, the kernel's own and v4l2loopback's. $1: a folder.
+drivers() {
+  local archive=./usr/src/linux-source-$kernel.tar.xz tree=linux-source-$kernel/drivers
+  (cd "$debs" && "${apt[@]}" download "linux-source-$kernel" v4l2loopback-dkms)
+  dpkg-deb --fsys-tarfile "$debs"/v4l2loopback-dkms_*.deb | tar -xC "$1" --strip-components=4 --wildcards './usr/src/*'
+  dpkg-deb --fsys-tarfile "$debs/linux-source-$kernel"_*.deb | tar -xO "$archive" | xz -dc -T2 |
+    tar -xC "$1" --strip-components=3 "$tree/hwmon/ina2xx.c" "$tree/hwmon/ina3221.c" "$tree/media/test-drivers/vimc"
+}
+
+# Runs a command in the tree $1, without anything of this machine's.
+inside() {
+  local tree=$1 own=()
+  shift
+  [ "$(id -u)" = 0 ] || own=(unshare --map-root-user)
+  "${own[@]}" env -i PATH=/usr/sbin:/usr/bin chroot "$tree" "$@"
+}
+
+# Builds the drivers in $1, a tree with a compiler, and leaves all the modules that the guest may load in $1/out.
+compile() {
+  local tree=$1 version out
+  version=$(basename "$tree"/usr/lib/modules/*)
+  out=$tree/out/usr/lib/modules/$version
+  mkdir -p "$tree/src" "$out"
+  ln -s usr/lib "$tree/out/lib"
+  mknod -m 666 "$tree/dev/null" c 1 3
+  ln -s mawk "$tree/usr/bin/awk"
+  drivers "$tree/src"
+  echo 'obj-m := ina2xx.o ina3221.o test-drivers/vimc/ v4l2loopback.o' >"$tree/src/Kbuild"
+  inside "$tree" make -j2 -C "/usr/lib/modules/$version/build" M=/src CONFIG_VIDEO_VIMC=m modules
+  inside "$tree" depmod "$version"
+  with_needs "$tree" "$version" "${modules[@]}" | xargs -I{} cp "$tree{}" "$out"
+  xz -d "$out"/*.xz
+  cp "$tree"/src/{*.ko,*/*/*.ko} "$tree/usr/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$out"
+  inside "$tree" depmod -b /out "$version"
+}
+
+# Modules of the tree $1 and version $2, with all that they need, in the order in which they can be loaded.
+with_needs() { inside "$1" modprobe -S "$2" --show-depends -a "${@:3}" | awk '$1 == "insmod" && !seen[$2]++ {print $2}'; }
+
+# The kernel and its first file system, which mounts the guest's. $1: where to, $2: the tree with the kernel.
+bootable() {
+  local version file number=10 folder=$1/first
+  version=$(basename "$2"/usr/lib/modules/*)
+  cp "$2/boot/vmlinuz-$version" "$1/vmlinuz"
+  mkdir -p "$folder"/{bin,dev,modules,proc,sys,lower,upper,root}
+  cp "$1/tree/usr/bin/busybox" "$folder/bin"
+  for file in $(with_needs "$2" "$version" "${boot_modules[@]}"); do
+    number=$((number + 1))
+    xz -dc "$2$file" >"$folder/modules/$number.ko"
+  done
+  install -m 755 "$here/first-init" "$folder/init"
+  (cd "$folder" && find . | cpio -o -H newc --quiet) | gzip -1 >"$1/initrd"
+  rm -r "$folder"
+}
+
+# $1: a folder, $2: the image to make of it, $3: megabytes to leave free in it.
+image() {
+  local size
+  size=$(($(du -sm --apparent-size "$1" | cut -f1) * 5 / 4 + 16))
+  mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$1" "$2" "${size}M"
+}
+
+make_root() {
+  own_apt "$1/apt"
+  unpack "$1/tree" "${guest_packages[@]}"
+  unpack "$1/build" "${build_packages[@]}"
+  compile "$1/build"
+  bootable "$1" "$1/build"
+  cp -r "$1/build/out/usr" "$1/tree"
+  install -m 755 "$here/init" "$1/tree/usr/sbin/edgekit-init"
+  printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$1/tree/etc/passwd"
+  printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >"$1/tree/etc/group"
+  root=$1 guest_python -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/lib/python$python" || true # parts of lib2to3's tests
+  image "$1/tree" "$1/root.img"
+  rm -rf "$1"/{apt,build}
+}
+
+# The guest's Python, run here by its own dynamic loader.
+guest_python() {
+  local libraries=$root/tree/usr/lib/x86_64-linux-gnu
+  PYTHONHOME=$root/tree/usr PYTHONPATH='' "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/tree/usr/bin/python3" "$@"
+}
+
+# $1: where to, the rest: requirements. Compiled here, since the emulated machine would take long over it.
+install_for_guest() {
+  guest_python -m pip install -q --disable-pip-version-check --no-cache-dir --only-binary=:all: --target "$@"
+}
+
+# $2: requirements, one a line.
+make_site() {
+  local -a wanted
+  mapfile -t wanted <<<"$2"
+  install_for_guest "$1/site" "${wanted[@]}"
+  install_for_guest "$1/site" --no-deps "${cameras[@]}"
+  image "$1/site" "$1/site.img"
+  rm -rf "$1/site"
+}
+
+# $2: the wheel under test.
+make_edge() {
+  install_for_guest "$1/edge" --no-deps "$2"
+  image "$1/edge" "$1/edge.img"
+  rm -rf "$1/edge"
+}
+
+# What a wheel needs to run and to be tested, one requirement a line.
+needs() {
+  python3 - "$1" <<'PYTHON'
+import email, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+text = wheel.read(next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))).decode()
+needed = [line for line in email.message_from_string(text).get_all("Requires-Dist") if "extra ==" not in line]
+print(*needed, "pytest>=8", "hypothesis>=6.100", sep="\n")
+PYTHON
+}
+
+# The wheel under test; one is built from what the checkout holds, unless EDGE_WHEEL names one.
+wheel() {
+  [ -z "${EDGE_WHEEL:-}" ] || { realpath "$EDGE_WHEEL" && return; }
+  local folder
+  folder=$(mktemp -d "$cache/wheel.XXXX")
+  mkdir "$folder/source"
+  (cd "$checkout" && git ls-files -z --cached --others --exclude-standard -- ':!tests' | tar -c --null --ignore-failed-read -T - 2>/dev/null) | tar -xC "$folder/source"
+  python3 -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$folder" "$folder/source" >&2
+  rm -rf "$folder/source"
+  echo "$folder"/*.whl
+}

@@ -1,0 +1,1 @@
+"""Stands where PiDNG would: picamera2 wants it to write raw pictures, and no test writes one."""
