@@ -15,6 +15,7 @@ from edge.engine import Engine, open_engine, requiring
 from edge.errors import AdapterError, CameraError, ConfigError, DeviceError, InferenceError, ModelError
 from edge.models.card import Input
 from edge.preprocess import Preprocessor
+from edge.succession import AGAIN_S
 from edge.tasks.classify import Classify
 from edge.types import Frame
 
@@ -412,6 +413,7 @@ def test_stopping_while_an_interpreter_is_opened_again_ends_the_run_without_an_e
         assert next(results).frame == 0
         threading.Timer(0.1, opened.stop).start()
         assert list(results) == []
+    assert int((tmp_path / "state").read_text()) < 2 + len(AGAIN_S)  # steps that are behind, one a try
 
 
 def test_without_a_camera_in_the_profile_the_first_there_is_or_the_sample_is_used(profile_file):

@@ -351,6 +351,13 @@ def test_a_device_that_is_missing_at_the_start_may_come_and_a_library_may_not(op
     assert [r.backend for r in answers(succession, 1)] == ["npu" if looked_for else "cpu"]
 
 
+def test_a_library_that_is_missing_is_not_tried_again_beside_a_device_that_is(opened):
+    gpu = Device("gpu", AdapterError("gpu cannot run here: no library"))
+    succession, time = opened(gpu, Device("npu", GONE), Device("cpu", ["class 2"]))
+    time.look(succession)
+    assert gpu.opened == 1 and succession.engine.interpreter.backend == "cpu"
+
+
 def test_closing_ends_the_look_at_once():
     succession = Succession([Opener(d.kind, d.open) for d in (Device("npu", GONE), Device("cpu", SURELY))])
     thread = succession._look_thread

@@ -50,7 +50,7 @@ def command(source: str | None, profile: str, require: str | None, limit: int | 
             as_json: bool, task: str, **engine: Any) -> None:  # fmt: skip
     """Classify what SOURCE shows, until it ends or Ctrl-C.
 
-    SOURCE is camera:0, v4l2:///dev/video0, rtsp://…, http(s)://…, a video file, a picture, a folder of pictures, a
+    SOURCE is camera:0, v4l2:///dev/video0, picamera:0, rtsp://…, http(s)://…, a video file, a picture, a folder, a
     pattern, or sample: (photographs that ship). Without one: the profile's camera, else the first there is, else
     sample:.
     """

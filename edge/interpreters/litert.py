@@ -146,8 +146,9 @@ def delegated(data: bytes, library: str, options: dict[str, str], backend: str, 
         interpreter = runtime.Interpreter(model_content=data, num_threads=1, experimental_delegates=[delegate])
         return _allocated(interpreter)
 
-    interpreter, _, broken = _first_that_works(make)
-    return LiteRT(interpreter, backend, 1, name, tuple(broken), advice)
+    interpreter, runtime, broken = _first_that_works(make)
+    log.info("%s runs on %s%s", backend, runtime, "".join(f"; {reason}" for reason in broken))
+    return LiteRT(interpreter, backend, 1, name, advice=advice)
 
 
 def _first_that_works(make: Callable[[Any], Any]) -> tuple[Any, str, list[str]]:

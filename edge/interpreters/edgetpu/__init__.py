@@ -46,10 +46,10 @@ def open(
 ) -> Worker:
     """Load a model that was compiled for the Edge TPU.
 
-    device: "usb:0", "pci:1", ":0" (of all), "usb", "pci"; "" for the first that is free. performance: its clock
-    (by libedgetpu's header Max where it is not given, which makes a USB device hot). usb_always_dfu: load the firmware each time.
-    usb_max_bulk_in_queue_length: of USB transfers. library: a path, where it is not libedgetpu.so.1 of the system.
-    load_limit_s: seconds for loading (a USB device first gets its firmware); limit_s: for one inference.
+    device: "usb:0", "pci:1", ":0" (of all), "usb", "pci"; "" for the first that is free. performance: its clock (by
+    libedgetpu's header Max where it is not given, which makes a USB device hot). usb_always_dfu: load the firmware each
+    time. usb_max_bulk_in_queue_length: of USB transfers. library: a path, where it is not libedgetpu.so.1 of the
+    system. load_limit_s: seconds for loading (a USB device first gets its firmware); limit_s: for one inference.
 
     Raises ModelError for a model that was not compiled, AdapterError where the library is missing or crashes,
     DeviceError where no device can be used. `infer` raises InferenceError where the device is lost, and for a hang.

@@ -21,7 +21,7 @@ GET_LIBRARY = (
     "that was built for them, which community builds of libedgetpu are"
 )
 
-CABLE = "see to its cable, its USB 3 port and its power supply"
+CABLE = "see to its cable (a USB 3 port) or its slot, and to its power supply"
 
 NONE_FOUND = (
     "edgetpu: no Edge TPU was found, neither on USB (1a6e:089a or 18d1:9302) nor on PCI (1ac1:089a); plug it in, "

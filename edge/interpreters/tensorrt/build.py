@@ -76,7 +76,9 @@ def built(
             raise AdapterError(f"TensorRT crashed while it built the engine ({how}){more}; {library.DRIVER}")
 
 
-def _followed(process: subprocess.Popen[bytes], show: Shown, until: float, clock: Callable[[], float]) -> Failed | None:
+def _followed(
+    process: subprocess.Popen[bytes], show: Shown, until: float, clock: Callable[[], float], idle_s: float
+) -> Failed | None:
     """Show what the child says until it has said all; what went wrong, if it said so."""
     assert process.stdout is not None
     handle, rest = process.stdout.fileno(), b""

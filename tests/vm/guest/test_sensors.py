@@ -29,7 +29,7 @@ class Bus:
     def put(self, chip, register, value):
         """A register of 16 bits, most significant byte first, which SMBus has the other way round."""
         swapped = (value & 0xFF) << 8 | value >> 8
-        self._shell(f"i2cset -y {self.path.name.removeprefix('i2c-')} {chip:#x} {register:#x} {swapped:#x} w")
+        self._shell(f"i2cset -f -y {self.path.name.removeprefix('i2c-')} {chip:#x} {register:#x} {swapped:#x} w")
 
     def add(self, kind, chip):
         (self.path / "new_device").write_text(f"{kind} {chip:#x}")

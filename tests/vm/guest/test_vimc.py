@@ -37,7 +37,7 @@ def opened(**options):
     return adapters.open("cameras", "picamera", **options)
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # of picamera2, under this Python
 def test_frames_pictures_and_timestamps_are_the_sensors_own():
     camera = opened(covers=(224, 224))
     try:
