@@ -105,3 +105,15 @@ def test_a_compiler_that_says_nothing_of_operators_is_quoted_with_no_number(cli,
     compiler((shared / "models" / "mobilenet_v2_1.0_224_quant_edgetpu.tflite").read_bytes(), "done\n")
     ran = cli("export", models.DEFAULT, "--compile", "edgetpu", "-o", tmp_path / "c.tflite")
     assert ran.code == 0 and "does not tell" in ran.out and "None" not in ran.out
+
+
+def test_the_form_for_tensorrt_needs_onnx_alone_and_where_that_is_missing_it_is_said(cli, tmp_path, monkeypatch):
+    (tmp_path / "onnx.py").write_text("raise ModuleNotFoundError('no', name='onnx')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "onnx"]:
+        monkeypatch.delitem(sys.modules, name)
+    ran = cli("export", models.DEFAULT, "--store")
+    assert (ran.code, ran.out) == (1, "")
+    assert "onnx is not installed; install what makes models with `pip install onnx`" in ran.err
+    assert not (tmp_path / "data").exists()

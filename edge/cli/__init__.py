@@ -63,7 +63,8 @@ class ToStderr(logging.Handler):
         """Write one line."""
         if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # its reader is gone, or it was closed
-                print(self.format(record), file=sys.stderr, flush=True)
+                sys.stderr.write(f"{self.format(record)}\n")  # in one piece: other threads write lines, too
+                sys.stderr.flush()
 
 
 HELP = {"help_option_names": ["-h", "--help"]}

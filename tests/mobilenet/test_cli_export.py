@@ -23,6 +23,7 @@ from edge.mobilenet import checkpoint as checkpoints  # noqa: E402
 from edge.mobilenet import export, network  # noqa: E402
 from edge.mobilenet.checkpoint import Checkpoint  # noqa: E402
 from edge.models import card as cards  # noqa: E402
+from edge.models import onnx  # noqa: E402
 
 Cli = Callable[..., Any]
 LABELS = ("ant", "bee", "cat")
@@ -171,3 +172,14 @@ def test_a_disk_that_is_full_leaves_what_was_there(int8: Path, tmp_path: Path) -
     assert out.read_bytes() == int8.read_bytes()
     assert cards.path_beside(out).read_text() == 'name = "mine"\n'
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tflite", "a.toml"]
+
+
+def test_the_form_for_tensorrt_is_put_where_the_profiles_for_jetson_look_for_it(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    ran = cli("export", models.DEFAULT, "--store")
+    assert ran.code == 0, ran.err
+    made = models.find(f"{models.DEFAULT}{models.QDQ}")
+    assert made == tmp_path / f"edgekit/models/{models.DEFAULT}{models.QDQ}.onnx"
+    assert onnx.grids(made.read_bytes()) is onnx.Grids.SYMMETRIC

@@ -1,16 +1,19 @@
-# What the virtual machines are made of, each part made once and kept: sourced by `run`, which sets `here`, `checkout` and `cache`.
+# What the virtual machines are made of, each part made once and kept. `run` sources it, and sets `here`, `checkout`
+# and `cache`.
 # shellcheck shell=bash disable=SC2154
 
 release=trixie # Debian 13: Python 3.13, libcamera 0.4
 kernel=6.12
 python=3.13
-cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema) # picamera2, and what its import needs
+# picamera2, and what its import needs
+cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema)
 
-guest_packages=(base-files bash coreutils util-linux grep kmod udev busybox-static python3 python3-libcamera libcamera-ipa python3-pip python3-prctl v4l-utils i2c-tools)
+guest_packages=(base-files bash coreutils util-linux grep kmod udev busybox-static python3 python3-pip python3-prctl
+  python3-libcamera libcamera-ipa v4l-utils i2c-tools)
 build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc make)
-modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig v4l2-tpg)
+modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig
+  v4l2-tpg)
 boot_modules=(virtio_pci virtio_blk ext4 overlay 9p 9pnet_virtio)
-vimc=(vimc-{capture,common,core,debayer,lens,scaler,sensor,streamer}.c vimc-common.h vimc-streamer.h Makefile)
 
 say() { printf 'tests/vm: %s (%ss)\n' "$*" "$SECONDS" >&2; }
 fail() {
@@ -28,7 +31,8 @@ made() {
   say "making $name; it is kept in $folder"
   rm -rf "$folder.part"
   mkdir -p "$folder.part"
-  "make_$name" "$folder.part" "${@:3}" >"$cache/$name.log" 2>&1 & # on the left of || itself, it would go on after an error
+  # In the background, since on the left of || it would go on after an error.
+  "make_$name" "$folder.part" "${@:3}" >"$cache/$name.log" 2>&1 &
   wait $! || {
     tail -n 30 "$cache/$name.log" >&2
     fail "$name could not be made; all that was said is in $cache/$name.log"
@@ -39,14 +43,14 @@ made() {
 # The programs that this machine needs, from Debian's packages.
 tools() {
   local program missing=()
-  local -A package=([qemu-system-x86_64]=qemu-system-x86 [mke2fs]=e2fsprogs [cpio]=cpio [xz]=xz-utils [flock]=util-linux [dpkg-deb]=dpkg)
+  local -A package=([qemu-system-x86_64]=qemu-system-x86 [mke2fs]=e2fsprogs [cpio]=cpio [xz]=xz-utils)
   for program in "${!package[@]}"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("${package[$program]}")
   done
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
   [ -e "$keyring" ] || missing+=(debian-archive-keyring)
   [ ${#missing[@]} -gt 0 ] || return 0
-  [ "$(id -u)" = 0 ] || fail "these packages are missing: ${missing[*]}; install them with \`sudo apt install ${missing[*]}\`"
+  [ "$(id -u)" = 0 ] || fail "packages are missing; install them: \`sudo apt install ${missing[*]}\`"
   say "installing ${missing[*]}"
   { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
 }
@@ -54,14 +58,16 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # apt for the guest's Debian, with state of its own. $1: its folder.
 own_apt() {
-  local mirror=${EDGE_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/$' | head -n 1)}
+  local mirror=${EDGE_DEBIAN_MIRROR:-} known
+  known=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/$' || true)
+  mirror=${mirror:-${known%%$'\n'*}}
   [ -n "$mirror" ] || fail "apt knows no mirror of Debian here; name one in EDGE_DEBIAN_MIRROR"
   mkdir -p "$1"/{etc/apt/{apt.conf.d,preferences.d,trusted.gpg.d},lists/partial,debs/{partial,none/partial}}
   touch "$1/status"
   printf "deb [signed-by=$keyring] $mirror %s main\n" "$release" "$release-updates" >"$1/etc/apt/sources.list"
-  apt=(apt-get -q -y --no-install-recommends -o "Dir=$1" -o "Dir::State::status=$1/status" -o "Dir::State::lists=$1/lists"
-    -o "Dir::Cache::archives=$1/debs" -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Acquire::Languages=none
-    -o Debug::NoLocking=1)
+  apt=(apt-get -q -y --no-install-recommends -o "Dir=$1" -o "Dir::State::status=$1/status"
+    -o "Dir::State::lists=$1/lists" -o "Dir::Cache::archives=$1/debs" -o APT::Architecture=amd64
+    -o APT::Sandbox::User=root -o Acquire::Languages=none -o Debug::NoLocking=1)
   debs=$1/debs
   "${apt[@]}" update
 }
@@ -114,7 +120,9 @@ compile() {
 }
 
 # Modules of the tree $1 and version $2, with all that they need, in the order in which they can be loaded.
-with_needs() { inside "$1" modprobe -S "$2" --show-depends -a "${@:3}" | awk '$1 == "insmod" && !seen[$2]++ {print $2}'; }
+with_needs() {
+  inside "$1" modprobe -S "$2" --show-depends -a "${@:3}" | awk '$1 == "insmod" && !seen[$2]++ {print $2}'
+}
 
 # The kernel and its first file system, which mounts the guest's. $1: where to, $2: the tree with the kernel.
 bootable() {
@@ -132,7 +140,7 @@ bootable() {
   rm -r "$folder"
 }
 
-# $1: a folder, $2: the image to make of it, $3: megabytes to leave free in it.
+# $1: a folder, $2: the image to make of it.
 image() {
   local size
   size=$(($(du -sm --apparent-size "$1" | cut -f1) * 5 / 4 + 16))
@@ -149,7 +157,7 @@ make_root() {
   install -m 755 "$here/init" "$1/tree/usr/sbin/edgekit-init"
   printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$1/tree/etc/passwd"
   printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >"$1/tree/etc/group"
-  root=$1 guest_python -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/lib/python$python" || true # parts of lib2to3's tests
+  root=$1 guest_python -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/lib/python$python"
   image "$1/tree" "$1/root.img"
   rm -rf "$1"/{apt,build}
 }
@@ -157,7 +165,8 @@ make_root() {
 # The guest's Python, run here by its own dynamic loader.
 guest_python() {
   local libraries=$root/tree/usr/lib/x86_64-linux-gnu
-  PYTHONHOME=$root/tree/usr PYTHONPATH='' "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/tree/usr/bin/python3" "$@"
+  PYTHONHOME=$root/tree/usr PYTHONPATH='' "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" \
+    "$root/tree/usr/bin/python3" "$@"
 }
 
 # $1: where to, the rest: requirements. Compiled here, since the emulated machine would take long over it.
@@ -199,7 +208,9 @@ wheel() {
   local folder
   folder=$(mktemp -d "$cache/wheel.XXXX")
   mkdir "$folder/source"
-  (cd "$checkout" && git ls-files -z --cached --others --exclude-standard -- ':!tests' | tar -c --null --ignore-failed-read -T - 2>/dev/null) | tar -xC "$folder/source"
+  # Files that git knows and that are not there any more are left out.
+  (cd "$checkout" && git ls-files -z --cached --others --exclude-standard -- ':!tests' |
+    tar -c --null --ignore-failed-read -T - 2>/dev/null) | tar -xC "$folder/source"
   python3 -m pip wheel -q --disable-pip-version-check --no-deps --wheel-dir "$folder" "$folder/source" >&2
   rm -rf "$folder/source"
   echo "$folder"/*.whl

@@ -120,7 +120,8 @@ def test_of_named_rails_only_the_total_is_read(ina3221, tmp_path):
     for path in chip.glob("*_input"):
         (board / path.name).symlink_to(path)
     (board / "name").symlink_to(chip / "name")
-    for channel, name in enumerate(("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"), 1):  # these come from a Jetson's device tree
+    # The names come from a Jetson's device tree, which this machine has not.
+    for channel, name in enumerate(("VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"), 1):
         (board / f"in{channel}_label").write_text(f"{name}\n")
     opened = hwmon.open(root=tmp_path)
     assert opened.name == "hwmon ina3221 VDD_IN"

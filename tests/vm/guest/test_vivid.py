@@ -1,8 +1,9 @@
-"""The kernel's test camera `vivid` under `edge run` and `edge cameras`: a real V4L2 driver whose faults can be chosen."""
+"""The kernel's test camera `vivid` under `edge run` and `edge cameras`: a real V4L2 driver with faults at will."""
 
 import json
 import re
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_small_model_answers_at_the_cameras_rate(run, shell, tell):
         lines = run.results(60, "two seconds of results")
         seconds = lines[-1].at - lines[0].at
         answers, frames = len(lines) - 1, lines[-1].result["frame"] - lines[0].result["frame"]
-        tell(f"camera {rate:g} FPS by its driver; {frames / seconds:.1f} frames, {answers / seconds:.1f} answers a second")
+        tell(f"camera {rate:g} FPS; {frames / seconds:.1f} frames, {answers / seconds:.1f} answers a second")
         if answers >= 0.95 * frames and frames / seconds > 0.95 * rate:
             return
     pytest.fail("there are fewer answers than frames")
@@ -136,7 +137,7 @@ def test_the_default_model_gets_the_newest_frame_in_a_mode_that_covers_it(runnin
     width, height = map(int, re.search(r"Width/Height\s*: (\d+)/(\d+)", shell(f"v4l2-ctl -d {CAMERA} -V")).groups())
     lines = run.results(6)
     results = [line.result for line in lines]
-    gaps = [b["frame"] - a["frame"] for a, b in zip(results, results[1:], strict=False)]
+    gaps = [b["frame"] - a["frame"] for a, b in pairwise(results)]
     inference = sorted(each["timing_ms"]["inference"] for each in results)[3]
     age = sorted(each["age_ms"] for each in results)[3]
     tell(f"{width}x{height}; inference {inference:.0f} ms, age of an answer {age:.0f} ms, a frame in {gaps} used")
