@@ -1,14 +1,15 @@
-"""What the default model answers to photographs, and what it was given to see, as an .npz file of NumPy.
+"""What the default model sees in photographs, and what it answers, as arrays in an .npz file of NumPy.
 
-usage: answers.py FOLDER HOW_MANY FILE
+usage: answers.py FOLDER HOW_MANY FILE [scores] [tensors]
 
-names: of the photographs' files. scores: of all classes of each, in steps of the output's quantisation, for the photograph
-brought to the model's size by a method that gives the same bytes everywhere. tensors: what edgekit's own preprocessing
-makes of each photograph. `run` calls this on the machine that it stands on, test_answers.py on the emulated one.
+scores: of all classes of each photograph, in steps of the output's quantisation, for the photograph brought to the
+model's size by a method that gives the same bytes everywhere. tensors: what edgekit's own preprocessing makes of each.
+`run` calls this on the machine that it stands on, test_answers.py on the emulated one.
 """
 
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -19,21 +20,31 @@ from edge import profile
 from edge.preprocess import frame_of
 
 
-def save(folder: Path, many: int, file: str) -> None:
-    names, scores, tensors = [], [], []
+def scores(classify: edge.Classifier, pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
+    _, height, width, _ = classify.engine.interpreter.inputs[0].shape
+    for picture in pictures:
+        classify(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR_EXACT))
+        yield classify.engine.outputs[0].ravel().copy()
+
+
+def tensors(classify: edge.Classifier, pictures: list[np.ndarray]) -> Iterator[np.ndarray]:
+    spec = classify.engine.interpreter.inputs[0]
+    for picture in pictures:
+        tensor = np.empty(spec.shape, spec.dtype)
+        classify.engine.prepare(frame_of(picture, 0), tensor)
+        yield tensor
+
+
+WAYS = {"scores": scores, "tensors": tensors}
+
+
+def main(folder: str, many: str, file: str, *wanted: str) -> None:
+    files = sorted(Path(folder).glob("*.jpg"))[: int(many)]
+    pictures = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in files]
     with edge.Classifier(profile=profile.load("cpu")) as classify:
-        engine = classify.engine
-        spec = engine.interpreter.inputs[0]
-        for path in sorted(folder.glob("*.jpg"))[:many]:
-            picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-            classify(cv2.resize(picture, spec.shape[1:3], interpolation=cv2.INTER_LINEAR_EXACT))
-            tensor = np.empty(spec.shape, spec.dtype)
-            engine.prepare(frame_of(picture, 0), tensor)
-            names.append(path.name)
-            scores.append(engine.outputs[0].ravel().copy())
-            tensors.append(tensor)
-    np.savez_compressed(file, machine=platform.machine(), names=names, scores=scores, tensors=tensors)
+        found = {name: np.array(list(WAYS[name](classify, pictures))) for name in wanted}
+    np.savez_compressed(file, machine=platform.machine(), names=[path.name for path in files], **found)
 
 
 if __name__ == "__main__":
-    save(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(*sys.argv[1:])

@@ -1,5 +1,6 @@
+# shellcheck shell=bash disable=SC2154
 # What `run` makes and keeps: a root of Debian for the emulated machine, and the Python packages that the tests need.
-# Sourced with: here, python, cache, work, machine, debian, triplet; say, fail.
+# Sourced with: here, checkout, python, cache, work, machine, debian, triplet; say, fail.
 
 release=bookworm
 case $machine in
@@ -13,27 +14,31 @@ aarch64) elsewhere=() ;;
 armv7l) elsewhere=(numpy opencv-python-headless tflite-runtime msgspec pytest-cov) ;;
 esac
 
-# `made NAME COMMAND...`: a folder of the cache. Where it is absent, COMMAND fills another one, which then gets the name.
+# `made NAME COMMAND...`: a folder of the cache. Where it is absent, COMMAND fills another, which then gets the name.
 made() {
-  local name=$1 new
+  local name=$1 code
   shift
   [ ! -d "$cache/$name" ] || return 0
   say "making $name in $cache"
   mkdir -p "$cache"
-  new=$(mktemp -d "$cache/new.XXXXXX")
-  chmod 755 "$new"
-  if ! (set -e && "$@" "$new") >"$work/log" 2>&1; then
+  unfinished=$(mktemp -d "$cache/new.XXXXXX")
+  chmod 755 "$unfinished"
+  set +e # in a condition, or before ||, no failure would end COMMAND
+  (set -e; "$@" "$unfinished") >"$work/log" 2>&1
+  code=$?
+  set -e
+  if [ $code != 0 ]; then
     tail -n 20 "$work/log" >&2
-    rm -rf "$new"
     fail "$name could not be made"
   fi
-  mv -T "$new" "$cache/$name" 2>/dev/null || rm -rf "$new" # another run was first
+  mv -T "$unfinished" "$cache/$name" 2>/dev/null || rm -rf "$unfinished" # another run was first
 }
 
 # Packages are unpacked and not configured, for which hundreds of programs would have to run under emulation.
 make_root() {
   local root=$1 package library from=$1/usr/lib/$triplet
-  debootstrap --arch="$debian" --variant=minbase --foreign --include="$packages" "$release" "$root" ${EDGE_DEBIAN:-}
+  debootstrap --arch="$debian" --variant=minbase --foreign --include="$packages" \
+    "$release" "$root" ${EDGE_DEBIAN:+"$EDGE_DEBIAN"}
   for package in "$root"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
   rm -rf "$root"/var/cache/apt "$root"/debootstrap "$root"/usr/share/{doc,locale,man}
   # What the packages' own scripts would have made.
@@ -48,7 +53,7 @@ make_root() {
   bytecode "$root"/usr/lib/python3 /usr/lib/python3
 }
 
-# `bytecode FOLDER PLACE`: it is the same for every machine, so a Python of that version makes it here, at native speed.
+# `bytecode FOLDER PLACE`: the same for every machine, so a Python of that version makes it here, at native speed.
 bytecode() {
   local native
   for native in "$python" python3 python3.11 /usr/bin/python3; do
@@ -63,9 +68,9 @@ fetched() {
   local target=$1 glibc platforms=()
   shift
   for glibc in 36 35 34 31 28 27 17; do platforms+=(--platform "manylinux_2_${glibc}_$machine"); done
-  "$python" -m pip install --disable-pip-version-check --root-user-action=ignore --only-binary=:all: --python-version 3.11 --implementation cp \
-    --abi cp311 --abi abi3 --abi none "${platforms[@]}" --platform "manylinux2014_$machine" --no-compile \
-    --target "$target" "$@"
+  "$python" -m pip install --disable-pip-version-check --root-user-action=ignore --only-binary=:all: \
+    --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none "${platforms[@]}" \
+    --platform "manylinux2014_$machine" --no-compile --target "$target" "$@"
   [ ! -d "$target/bin" ] || sed -i '1s|^#!.*|#!/usr/bin/python3|' "$target"/bin/*
 }
 
@@ -76,7 +81,7 @@ make_site() {
   mapfile -t lines < <(needed "${elsewhere[@]}")
   fetched "$1" "${lines[@]}"
   if [ "$machine" = armv7l ]; then
-    fetched "$1" --upgrade --no-deps tflite-runtime==2.14.0
+    fetched "$1" --no-deps tflite-runtime==2.14.0
     build_msgspec "$1"
   fi
   bytecode "$1" /site
@@ -94,7 +99,9 @@ build_msgspec() {
 make_wheel() {
   say "building the wheel"
   mkdir "$work/copy"
-  (cd "$here/../.." && cp -r edge benchmarks device_profiles pyproject.toml setup.py README.md LICENSE NOTICE "$work/copy")
+  # From a copy, since building leaves folders beside what it builds, and takes what it finds in them.
+  (cd "$checkout" && cp -r edge benchmarks device_profiles pyproject.toml setup.py README.md LICENSE NOTICE \
+    "$work/copy")
   "$python" -m pip wheel -q --no-deps -w "$work" "$work/copy"
   wheel=$(echo "$work"/edgekit-*.whl)
 }
