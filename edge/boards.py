@@ -42,6 +42,9 @@ BUSES = {"usb": ("USB", "coral-usb"), "pci": ("PCIe", "coral-pcie")}
 MOST_SAID = 100
 """Characters of the name of a board."""
 
+MOST_TOLD = 4096
+"""Characters of a property of the device tree that are looked at."""
+
 GOOD = ("ready", "no firmware yet")
 
 
@@ -80,7 +83,7 @@ def _words(root: Path) -> list[str]:
     """What the device tree tells: the module that the boot loader of a Jetson found first, then what it is like."""
     tree = root / "proc/device-tree"
     told = (text(tree / name) for name in ("chosen/ids", "compatible"))
-    return [word for words in told if words for word in re.split(r"[\0\s]+", words)]
+    return [word for words in told if words for word in re.split(r"[\0\s]+", words[:MOST_TOLD])]
 
 
 def _best(tpus: list[EdgeTpu]) -> list[EdgeTpu]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from edge.devices import permitted
 from edge.sysfs import number, text
 
 Bus = Literal["usb", "pci"]
@@ -74,7 +75,7 @@ def _on_usb(root: Path) -> list[EdgeTpu]:
 def _of_usb(root: Path, index: int, path: Path, condition: Condition) -> EdgeTpu:
     bus, device = number(path / "busnum"), number(path / "devnum")
     numbered = None if bus is None or device is None else f"/dev/bus/usb/{bus:03}/{device:03}"
-    node, permitted = _node(root, numbered or _named(path))
+    node, may = _node(root, numbered or _named(path))
     speed = number(path / "speed")
     return EdgeTpu(
         bus="usb",
@@ -82,7 +83,7 @@ def _of_usb(root: Path, index: int, path: Path, condition: Condition) -> EdgeTpu
         place=path.name,
         condition=condition,
         node=node,
-        permitted=permitted,
+        permitted=may,
         speed_mbit=speed,
     )
 
@@ -97,12 +98,13 @@ def _node(root: Path, name: str | None) -> tuple[str | None, bool | None]:
     """The device file where it exists, and whether this user may open it."""
     if name is None or not os.path.lexists(root / name.lstrip("/")):
         return None, None
-    return name, os.access(root / name.lstrip("/"), os.R_OK | os.W_OK, effective_ids=True)
+    return name, permitted(root / name.lstrip("/"))
 
 
 def _on_pci(root: Path) -> list[EdgeTpu]:
     driven = on_pci(root)
-    whose = {part for path in driven for part in (*path.resolve().parts, (path / "device").resolve().name)}
+    real = [Path(os.path.realpath(path)) for each in driven for path in (each, each / "device")]  # never raises
+    whose = {part for path in real for part in path.parts}
     listed = _sorted(root, "sys/bus/pci/devices/*")
     mine = [path for path in listed if (text(path / "vendor"), text(path / "device")) == PCI_ID]
     alone = [path.name for path in mine if path.name not in whose]
@@ -114,7 +116,7 @@ def _on_pci(root: Path) -> list[EdgeTpu]:
 
 
 def _of_apex(root: Path, index: int, path: Path) -> EdgeTpu:
-    node, permitted = _node(root, f"/dev/{path.name}")
+    node, may = _node(root, f"/dev/{path.name}")
     lost = number(path / "temp") == OFF_THE_BUS
     return EdgeTpu(
         bus="pci",
@@ -122,7 +124,7 @@ def _of_apex(root: Path, index: int, path: Path) -> EdgeTpu:
         place=path.name,
         condition="fallen off the bus" if lost else "ready",
         node=node,
-        permitted=permitted,
+        permitted=may,
         temperature_c=temperature(path),
     )
 

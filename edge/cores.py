@@ -18,6 +18,15 @@ more than a fifth.
 """
 
 
+MOST_THREADS = 4
+"""More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
+
+
+def best(root: Path = Path("/")) -> int:
+    """How many threads an interpreter takes where nothing else is said: one a big core, at most `MOST_THREADS`."""
+    return min(MOST_THREADS, len(big(root)))
+
+
 def usable(root: Path = Path("/")) -> list[int]:
     """The cores that this process may use, and that are not switched off."""
     found = re.search(r"^Cpus_allowed_list:\s*(\d\S*)$", text(root / "proc/self/status") or "", re.MULTILINE)

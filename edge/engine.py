@@ -166,20 +166,21 @@ def openers(profile: DeviceProfile, wanted: Wanted) -> list[Opener]:
     return [opener(adapter) for adapter in profile.interpreters]
 
 
-def first_of(order: Sequence[Opener], before: Sequence[Passed] = ()) -> tuple[Engine, list[Passed]]:
-    """Open the first of `order` that can run, and say why those before it do not; `before`: passed over already.
+def first_of(order: Sequence[Opener]) -> tuple[Engine, list[Passed]]:
+    """Open the first of `order` that can run, and say why those before it do not.
 
     Raises the error of the only one unchanged, else one that tells the reason of each.
     """
-    passed, last = list(before), None
-    for opener in order[len(passed) :]:
+    passed: list[Passed] = []
+    last = None
+    for opener in order:
         try:
             engine = opener.open()
         except CANNOT_RUN as error:
             passed.append(Passed(opener.kind, str(error), type(error)))
             last = error
             continue
-        for each in passed[len(before) :]:
+        for each in passed:
             log.warning("%s runs instead, because %s", engine.interpreter.backend, each.why)
         engine.comes_after(passed)
         return engine, passed

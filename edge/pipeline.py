@@ -10,6 +10,7 @@ A live camera that fails is waited for; an interpreter that is lost has its succ
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,8 +23,8 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.adapters import Adapter
 from edge.channel import Channel
-from edge.engine import Engine, Wanted, openers
-from edge.errors import AdapterError, CameraError, InferenceError
+from edge.engine import CANNOT_RUN, Engine, Wanted, openers
+from edge.errors import AdapterError, CameraError
 from edge.files import printable
 from edge.lasting import Lasting
 from edge.profile import DeviceProfile
@@ -99,7 +100,7 @@ class Pipeline:
             taken = time.monotonic_ns()
             try:
                 result = self._succession.answer(frame, prepared)
-            except InferenceError:
+            except CANNOT_RUN:
                 if self._stopped:
                     return
                 raise
@@ -250,8 +251,18 @@ def cameras(profile: DeviceProfile, source: str | None) -> list[Source]:
     listed = [Source(adapter.kind, adapter) for adapter in profile.cameras]
     if listed and profile.because is None:
         return listed
-    found = sources.default()
-    return listed if listed and found == "sample:" else [*listed, Source(found, sources.parse(found))]
+    found = Source(sources.default(), sources.parse(sources.default()))
+    known = found.adapter.kind == "sample" or any(_same(found.adapter, adapter) for adapter in profile.cameras)
+    return listed if listed and known else [*listed, found]
+
+
+def _same(found: Adapter, listed: Adapter) -> bool:
+    """Whether a camera that was found is the one that a profile lists; by itself each kind opens the first it finds."""
+    own = listed.options.get("device", listed.options.get("number"))
+    if found.kind != listed.kind or own is None:
+        return found.kind == listed.kind
+    device = found.options.get("device", found.options.get("number"))
+    return own == device or (isinstance(own, str) and os.path.realpath(own) == os.path.realpath(str(device)))
 
 
 def first_that_opens(cameras: Sequence[Source], given: dict[str, Any]) -> tuple[Source, Camera]:

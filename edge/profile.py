@@ -125,7 +125,7 @@ def parse(data: bytes, where: str) -> DeviceProfile:
         key, reason = key_and_reason(error)
         known = ", ".join(Written.__struct_fields__)
         raise ConfigError(f"profile {where}: {key}: {reason}; a profile takes: {known}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"profile {where}: not TOML: {one_line(error)}; mend that line") from error
     one_camera = isinstance(written.camera, dict)
     cameras = [written.camera] if isinstance(written.camera, dict) else written.camera

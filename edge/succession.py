@@ -4,7 +4,9 @@
 
 The frame in hand is answered by whoever comes next, and every result tells what ran it and why it was not the first.
 One that was opened again and fails again and again is passed over, so that a model that cannot run ends a run where
-the profile has no other. Only what is listed in the profile is ever opened.
+the profile has no other. Only what is listed in the profile is ever opened, in mid-run always in a thread, since that
+may take minutes, or hang. What comes late takes its place between two frames where the profile prefers it to what runs
+by then, and is closed where not.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from threading import Event, Lock, Thread
+from functools import partial
+from threading import Lock
 from typing import NamedTuple
 
-from edge.engine import CANNOT_RUN, Engine, Opener, Passed, first_of
+from edge.engine import CANNOT_RUN, Engine, Opener, Passed, first_of, none_runs
 from edge.errors import EdgeError, InferenceError
+from edge.openings import Openings
 from edge.types import Array, Frame, Result
 
 log = logging.getLogger("edge")
@@ -25,19 +29,18 @@ AGAIN_S = (0.0, 0.25, 0.5, 1.0)
 """Pauses before each try to open a lost one again."""
 
 AGAIN_MOST_S = 3.0
-"""After so long no further try is begun: a hub that comes back needs a second or two, and frames wait meanwhile."""
+"""After so long no further try is begun, and the next of the order is opened beside it: a hub that comes back needs a
+second or two, and frames wait meanwhile."""
 
 LOSSES = 3
 """So many losses in a row, and an interpreter is passed over though it can be opened again."""
 
 STEADY_S = 10.0
-"""A loss after longer than this is not in a row with the one before."""
+"""A loss is not in a row with the one before where it answered, and ran for longer than this until the frame that it
+failed on: an inference that hangs takes as long, and is no steady run."""
 
 RETURN_S, RETURN_MOST_S = 1.0, 60.0
 """Pauses between looks for a preferred one: the first, and the longest."""
-
-JOIN_S = 2.0
-"""How long a look that hangs in a driver is waited for at the end."""
 
 
 class Prepared(NamedTuple):
@@ -52,7 +55,8 @@ class Succession:
     """Answers frames with the engine that runs now. `prepare` may run in another thread than `answer`.
 
     order: what may run, as `openers` makes it. engine: one that is open already, which is not opened again.
-    clock: seconds. wait: waits so many seconds; True where all is over.
+    clock: seconds. wait: waits so many seconds; True where all is over. most_s: so long a frame waits for one that is
+    being opened before the next of the order is opened as well.
     """
 
     def __init__(
@@ -62,23 +66,25 @@ class Succession:
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
+        most_s: float = AGAIN_MOST_S,
     ) -> None:
         """Open the first of `order` that can run. Raises as `open_engine` does."""
+        passed: list[Passed] = []
+        if engine is None:
+            engine, passed = first_of(order)
+        self.engine = engine
         self._order = order
         self._clock = clock
-        self._over = Event()
-        self._wait = wait or self._over.wait
+        self._most_s = most_s
+        self._openings = Openings(order, len(passed), clock, wait)
         self._preparing, self._handing = Lock(), Lock()
-        self._returned: tuple[int, Engine] | None = None
-        self._looking = False
-        self._look_thread: Thread | None = None
-        self._pause = RETURN_S
+        self._place = len(passed)
+        self._passed = dict(enumerate(passed))
+        self._since, self._answered = clock(), False
+        self._lost_at = dict.fromkeys(self._passed, self._since)
         self._losses: dict[int, int] = {}
-        self._passed: list[Passed] = []
-        if engine is None:
-            engine, self._passed = first_of(order)
-        self.engine = engine
-        self._since = self._below_since = clock()
+        self._looking = False
+        self._pause = RETURN_S
         self._look_for_preferred()
 
     def prepare(self, frame: Frame, used: Prepared | None = None) -> Prepared:
@@ -92,139 +98,138 @@ class Succession:
     def answer(self, frame: Frame, prepared: Prepared) -> Result:
         """Run the model; where it is lost, on what comes next. What another engine prepared is prepared anew.
 
-        Raises InferenceError where none is left, and after `stop`.
+        Raises InferenceError where none is left; after `stop`, what the engine raises.
         """
-        if self._returned is not None:
-            self._go_back()
+        self._take()
+        spent: set[int] = set()
         while True:
             if prepared.engine is not self.engine:
                 prepared = self.prepare(frame)
+            begun = self._clock()
             try:
-                return self.engine.answer(frame, prepared.tensor, prepared.took_ns)
-            except InferenceError as error:
-                if not self._order or self._over.is_set():
+                result = self.engine.answer(frame, prepared.tensor, prepared.took_ns)
+            except CANNOT_RUN as error:
+                if not self._order or self._openings.over.is_set():
                     raise
-                self._recover(error)
+                self._recover(error, self._answered and begun - self._since > STEADY_S, spent)
+            else:
+                self._answered = True
+                return result
 
     def stop(self) -> None:
         """Wait for nothing any more; may be called from any thread."""
-        self._over.set()
+        self._openings.stop()
 
     def close(self) -> None:
         """Free what runs, and look for nothing any more; calling it again is harmless."""
-        self.stop()
-        with self._handing:
-            returned, self._returned = self._returned, None
-        if returned is not None:
-            returned[1].close()
-        if self._look_thread is not None:
-            self._look_thread.join(JOIN_S)
+        self._openings.close()
         self.engine.close()
 
-    def _recover(self, error: InferenceError) -> None:
-        """Put another engine in the place of the one that was lost. Raises InferenceError."""
+    # --- lost
+
+    def _recover(self, error: EdgeError, steady: bool, spent: set[int]) -> None:
+        """Put another engine in the place of the one that was lost. spent: those that fail on this frame for good.
+
+        Raises InferenceError where none is left, and `error` where all is over.
+        """
         self.engine.close()
-        if self._returned is not None:
-            self._go_back()
+        lost = self._place
+        self._lost_at[lost] = self._clock()
+        if self._take(lost):
             return
-        place, steady = len(self._passed), self._clock() - self._since > STEADY_S
-        losses = self._losses[place] = 1 if steady else self._losses.get(place, 0) + 1
+        self._openings.place = len(self._order)
+        losses = self._losses[lost] = 1 if steady else self._losses.get(lost, 0) + 1
         if steady:
             self._pause = RETURN_S
         if losses < LOSSES:
-            self._open_again(error)
+            log.warning("%s; opening %s again", error, self._order[lost].kind)
         else:
-            self._move_on(error, f"it failed {losses} times in a row, opened anew each time")
+            spent.add(lost)
+        below = range(lost + 1, len(self._order))
+        tried = [place for place in (lost, *below, *self._absent()) if place not in spent]
+        self._open_one_of(tried, lost)
+        if self._openings.over.is_set():
+            raise error
+        for place in (each for each in tried if each > lost):
+            self._passed[place] = self._reason(place)
+            self._lost_at[place] = self._lost_at[lost]
+        how = self._again() if lost in tried else f"it failed {losses} times in a row, opened anew each time"
+        self._passed[lost] = Passed(self._order[lost].kind, f"{error}; {how}", InferenceError)
+        if not self._take(lost):
+            raise InferenceError(str(none_runs([self._passed[place] for place in range(len(self._order))]))) from error
 
-    def _open_again(self, error: InferenceError) -> None:
-        opener, lost_at, tries = self._order[len(self._passed)], self._clock(), 0
-        log.warning("%s; opening %s again", error, opener.kind)
-        why = ""
-        for pause in AGAIN_S:
-            if self._wait(pause):
-                raise error
-            try:
-                self._run(opener.open(), self._passed)
-            except CANNOT_RUN as failure:
-                tries, why = tries + 1, str(failure)
-            else:
-                backend = self.engine.interpreter.backend
-                log.warning("%s is back after %.1f s", backend, self._clock() - lost_at)
+    def _open_one_of(self, places: Sequence[int], lost: int) -> None:
+        """Wait until one is there, or none is left to come; each is begun when the one before it failed, or is late."""
+        for place in places:
+            if self._openings.claim(place):
+                self._openings.failed.pop(place, None)
+                pauses = AGAIN_S if place == lost else (0.0,)
+                self._openings.begin("edge-open", partial(self._openings.attempt, place, pauses, AGAIN_MOST_S))
+            if self._openings.await_one([place], self._most_s):
                 return
-            if self._clock() - lost_at > AGAIN_MOST_S:
-                break
-        self._move_on(error, f"opening it again failed {tries} times: {why}")
+        self._openings.await_one(places, None)
 
-    def _move_on(self, error: InferenceError, how: str) -> None:
-        kind = self._order[len(self._passed)].kind
-        passed = [*self._passed, Passed(kind, f"{error}; {how}", InferenceError)]
-        try:
-            engine, passed = first_of(self._order, passed)
-        except EdgeError as none:
-            raise InferenceError(str(none)) from error
-        self._below_since = self._below_since if self._passed else self._clock()
-        log.warning("%s runs instead, because %s", engine.interpreter.backend, passed[len(self._passed)].why)
-        self._run(engine, passed)
+    def _again(self) -> str:
+        """What came of opening the lost one again."""
+        failed = self._openings.failed.get(self._place)
+        if failed is None:
+            return f"opening it again takes longer than {self._most_s:g} s"
+        return f"opening it again failed {failed.tries} times: {failed.error}"
 
-    def _run(self, engine: Engine, passed: list[Passed]) -> None:
-        engine.comes_after(passed)
-        self.engine, self._passed, self._since = engine, passed, self._clock()
+    def _reason(self, place: int) -> Passed:
+        """Why one that was opened in the place of another does not run."""
+        kind, failed = self._order[place].kind, self._openings.failed.get(place)
+        if failed is None:
+            return Passed(kind, f"opening it takes longer than {self._most_s:g} s", InferenceError)
+        known = type(failed.error) if isinstance(failed.error, EdgeError) else InferenceError
+        return Passed(kind, str(failed.error), known)
+
+    def _take(self, lost: int | None = None) -> bool:
+        """Let what was opened run from here on; False where there is nothing. lost: the place of what was lost."""
+        taken = self._openings.take()
+        if taken is None:
+            return False
+        former, (self._place, engine) = self.engine, taken
+        engine.comes_after([self._passed[place] for place in range(self._place)])
+        self.engine, self._since, self._answered = engine, self._clock(), False
+        self._tell(engine.interpreter.backend, lost)
+        former.close()
         self._look_for_preferred()
+        return True
+
+    def _tell(self, backend: str, lost: int | None) -> None:
+        away = self._since - self._lost_at.get(self._place, self._since)
+        if lost == self._place:
+            log.warning("%s is back after %.1f s", backend, away)
+        elif lost is None or lost > self._place:
+            log.warning("%s has returned after %.0f s, and runs again", backend, away)
+        else:
+            for place in range(lost, self._place):
+                log.warning("%s runs instead, because %s", backend, self._passed[place].why)
 
     # --- the way back
+
+    def _absent(self) -> list[int]:
+        """The places, before that of the present one, of those that may return."""
+        known = [(place, self._passed[place], self._openings.failed.get(place)) for place in range(self._place)]
+        return [place for place, why, failed in known if why.may_return and (failed is None or failed.may_pass)]
 
     def _look_for_preferred(self) -> None:
         """Begin to look for what may return, unless somebody looks already."""
         with self._handing:
-            if self._looking or self._returned is not None or not any(each.may_return for each in self._passed):
+            if self._looking or not self._absent():
                 return
             self._looking = True
-            self._look_thread = Thread(target=self._look, name="edge-return", daemon=True)
-        self._look_thread.start()
+        self._openings.begin("edge-return", self._look)
 
     def _look(self) -> None:
-        """Until one was found that answers, or all is over; it takes its place between two frames."""
-        found = None
-        while found is None and not self._wait(self._pause):
+        """Until one was found that answers, none is left to come, or all is over."""
+        while not self._openings.wait(self._pause):
             self._pause = min(2 * self._pause, RETURN_MOST_S)
-            found = self._found()
-        with self._handing:
-            self._looking = False
-            if not self._over.is_set():
-                self._returned, found = found, None
-        if found is not None:
-            found[1].close()
-
-    def _found(self) -> tuple[int, Engine] | None:
-        for place, passed in enumerate(self._passed):
-            if passed.may_return and not self._over.is_set():
-                try:
-                    return place, _proven(self._order[place])
-                except Exception as error:  # noqa: BLE001 - whatever it is, the engine that runs goes on
-                    log.debug("%s has not returned: %s", passed.kind, error)
-        return None
-
-    def _go_back(self) -> None:
-        with self._handing:
-            returned, self._returned = self._returned, None
-        if returned is None:
-            return
-        place, engine = returned
-        former, passed = self.engine, self._passed[:place]
-        away = self._clock() - self._below_since
-        log.warning("%s has returned after %.0f s, and runs again", engine.interpreter.backend, away)
-        self._run(engine, passed)
-        former.close()
-
-
-def _proven(opener: Opener) -> Engine:
-    """Open one, and let it answer a tensor of zeros: a device that is there may still fail when it runs."""
-    engine = opener.open()
-    try:
-        tensor = engine.preprocessor.new_tensor()
-        tensor.fill(0)
-        engine.interpreter.infer(tensor)
-    except BaseException:
-        engine.close()
-        raise
-    return engine
+            for place in self._absent():
+                if not self._openings.settled and self._openings.claim(place):
+                    self._openings.attempt(place, (0.0,), AGAIN_MOST_S)
+            with self._handing:
+                if self._openings.settled or not self._absent():
+                    self._looking = False
+                    return

@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+MOST_BYTES = 1 << 20
+"""Of a file; /proc/cpuinfo of the largest machines has some hundred KiB."""
+
 
 def text(path: Path) -> str | None:
     """What a small file holds, without blanks and NULs around it; None where it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8", "replace").strip().strip("\0") or None
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES).decode("utf-8", "replace").strip().strip("\0") or None
     except OSError:
         return None
 
@@ -18,7 +22,7 @@ def text(path: Path) -> str | None:
 def number(path: Path) -> int | None:
     """The integer that a file holds."""
     found = text(path)
-    return int(found) if found and re.fullmatch(r"-?\d+", found) else None
+    return int(found) if found and re.fullmatch(r"-?[0-9]{1,18}", found) else None
 
 
 def total(paths: list[Path]) -> int | None:

@@ -88,6 +88,16 @@ def test_a_camera_whose_library_is_missing_is_listed_with_the_line_that_installs
     assert gather(pi / "nowhere") == []
 
 
+def test_a_library_that_is_broken_is_told_with_what_mends_it(pi, tmp_path, monkeypatch):
+    (tmp_path / "picamera2.py").write_text("import _no_such_module_\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    (camera,) = gather(pi)
+    assert (camera.state, camera.why) == ("unusable", "picamera2 cannot be loaded: No module named '_no_such_module_'")
+    assert "apt install python3-picamera2" in camera.mend
+    assert gather(pi / "nowhere") == []
+
+
 def test_a_library_that_crashes_is_told_where_there_is_a_camera_for_it(pi, library, monkeypatch):
     monkeypatch.setenv("SCRIPTED_PICAMERA2", "crash")
     (camera,) = gather(pi)

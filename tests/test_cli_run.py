@@ -471,9 +471,9 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(profile_file, json_or_not)
 def test_a_disk_that_is_full_is_an_error(profile_file):
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         line = [sys.executable, "-m", "edge", "run", "scripted:frames 3", "--profile", str(profile_file()), "--json"]
-        done = subprocess.run(
-            line, cwd=os.environ["XDG_CACHE_HOME"], stdout=full, stderr=subprocess.PIPE, timeout=GUARD_S, check=False
-        )
+        env = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        where = {"cwd": env["XDG_CACHE_HOME"], "env": env}
+        done = subprocess.run(line, **where, stdout=full, stderr=subprocess.PIPE, timeout=GUARD_S, check=False)
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
     assert b"No space left on device" in done.stderr

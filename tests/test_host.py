@@ -75,7 +75,8 @@ def test_this_machine_tells_of_itself():
     assert facts.cores == len(os.sched_getaffinity(0))
     assert facts.kernel == os.uname().release
     assert facts.memory_bytes > 1 << 28
-    assert state.own_s > 0 and state.busy_s > 0
+    assert state.busy_s > 0
+    assert state.own_s > 0 or "EDGE_EMULATED" in os.environ  # whose /proc/self/stat qemu makes up
     assert 0 < state.memory_bytes <= state.peak_memory_bytes
     assert machine.state().at_ns > state.at_ns
 

@@ -13,14 +13,15 @@ EDGE = Path(edge.__file__).parent
 
 LAYERS = [
     {"types", "errors"},
-    {"files", "stderr", "firmware", "sysfs"},
-    {"rehearsal"},
+    {"children", "files", "stderr", "firmware", "sysfs"},
+    {"rehearsal", "devices"},
     {"coral", "cores", "worker"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},
     {"boards", "source", "meter"},
     {"profile"},
     {"engine"},
+    {"openings"},
     {"succession", "lasting"},
     {"pipeline", "classifier"},
     {"evaluate", "sinks", "doctor"},

@@ -155,6 +155,9 @@ class InferenceSession:
         assert options.intra_op_num_threads >= 1
         forbidden = options.entries.get("session.disable_cpu_ep_fallback") == "1"
         assert forbidden == (self.provider != "CPUExecutionProvider")
+        for key, value in self.given.items():  # core/framework/provider_options_utils.h
+            if not key.endswith("_path") and value not in ("True", "False"):
+                raise Exception(f'{key}: Value should be either "True" or "False"')
         if b"no device" in data and self.provider != "CPUExecutionProvider":
             raise Exception("CUDA failure 100: no CUDA-capable device is detected")
         if b"broken" in data:
@@ -327,9 +330,14 @@ def test_nothing_runs_that_is_not_listed(opened):
 def test_the_engine_of_the_tensorrt_provider_is_kept(opened, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     given = opened(has=[TRT], takes=[TRT])._session.given
-    assert given["trt_engine_cache_enable"] == given["trt_timing_cache_enable"] == "1"
+    assert given["trt_engine_cache_enable"] == given["trt_timing_cache_enable"] == "True"
     assert given["trt_engine_cache_path"] == str(tmp_path / "cache/edgekit/onnxruntime-tensorrt")
     assert opened(has=[CUDA], takes=[CUDA])._session.given == {}
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    homeless = opened(has=[TRT], takes=[TRT])._session.given
+    assert homeless == {"trt_int8_enable": "True", "trt_fp16_enable": "True"}
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 import atexit
 import itertools
 import logging
+import os
+import re
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -30,7 +33,8 @@ def library(monkeypatch):
 
     picamera2.play()
     yield picamera2
-    sys.modules.pop("picamera2", None)
+    for name in ("picamera2", "libcamera"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -245,6 +249,17 @@ def test_the_first_frame_may_take_longer(library):
         next(iter(one(library)))
 
 
+def test_a_frame_that_comes_too_late_is_given_back(library):
+    library.play(frames=0)
+    camera = one(library, 0.01)
+    for job in (None, RuntimeError("Camera frontend has timed out!")):
+        with pytest.raises(CameraError, match="no frame for"):
+            camera.picture()
+        library.SCRIPT.job = job
+        library.SCRIPT.opened[0].late()
+    assert [request.released for request in library.SCRIPT.opened[0].requests] == [1]
+
+
 def test_a_job_that_fails_is_a_camera_error(library):
     library.play(job=RuntimeError("Camera frontend has timed out!"))
     with pytest.raises(CameraError, match="the camera failed: Camera frontend has timed out!; check its cable"):
@@ -294,10 +309,14 @@ def test_a_camera_whose_driver_has_gone_is_closed_without_stopping_it(library, t
         adapters.open("cameras", "picamera", root=tmp_path)
 
 
-def test_opening_is_bounded(library):
+def test_opening_is_bounded_and_a_camera_that_opens_too_late_is_closed(library):
     library.play(hang=("init",))
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.05 s"):
-        ending.bounded(lambda: library.Picamera2(0), 0.05)
+    with pytest.raises(CameraError, match=r"^picamera:0: libcamera gives no answer within 0\.05 s; see `rpicam-hello"):
+        picamera.started(library.Picamera2, 0, (None, None, None), limit_s=0.05)
+    assert not library.SCRIPT.opened
+    library.SCRIPT.free.set()
+    assert library.SCRIPT.gone.wait(10)
+    assert [camera.closed for camera in library.SCRIPT.opened] == [1]
 
 
 def test_a_camera_that_does_not_start_is_given_back(library, opened):
@@ -343,7 +362,7 @@ def test_a_camera_of_an_old_picamera2_that_is_not_there_is_not_there():
 @pytest.mark.parametrize(
     ("code", "error", "words"),
     [
-        ("import _no_such_module_", AdapterError, "picamera cannot run here: No module named .*apt install python3"),
+        ("import _no_such_module_", AdapterError, "picamera2 cannot be loaded: No module named .*apt install python3"),
         ("raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')", AdapterError,
          r"picamera2 of the system is built for another NumPy than .*pip install 'numpy<2'"),
         ("import os; os.write(2, b'A module that was compiled'); raise AttributeError('_ARRAY_API not found')",
@@ -358,6 +377,19 @@ def test_a_library_that_is_missing_or_does_not_fit_says_what_mends_it(monkeypatc
     with pytest.raises(error, match=words):
         adapters.open("cameras", "picamera")
     assert capfd.readouterr().err == ""
+    listing.tell()
+    assert re.search(words, capfd.readouterr().out)
+
+
+def test_stderr_is_left_to_other_threads_where_the_library_is_loaded_already(monkeypatch, capfd):
+    class Loaded(ModuleType):
+        @property
+        def Picamera2(self):  # noqa: N802
+            return os.write(2, b"a line of another thread")
+
+    monkeypatch.setitem(sys.modules, "picamera2", Loaded("picamera2"))
+    picamera.load()
+    assert capfd.readouterr().err == "a line of another thread"
 
 
 def test_the_librarys_own_words_are_kept_out_of_ours(library, opened):
@@ -381,7 +413,7 @@ def test_the_cameras_are_listed_by_a_child_and_usb_cameras_are_not_among_them(li
 @pytest.mark.parametrize(
     ("script", "limit_s", "words"),
     [
-        ("crash", 60, "picamera2 cannot list its cameras: exit code -9; see"),
+        ("crash", 60, "picamera2 cannot list its cameras: SIGKILL; see"),
         ("hang", 0.2, r"no answer within 0\.2 s; restart the board"),
     ],
 )

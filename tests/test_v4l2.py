@@ -332,7 +332,7 @@ def test_a_camera_that_goes_while_it_is_asked_is_left_out(machine):
 
 def test_a_busy_camera_says_who_holds_it(machine):
     device = machine.plug(0, Driver(C920, busy=True))
-    machine.process(812, "chromium", "/dev/null", device)
+    machine.process(812, "chro\x1bmium", "/dev/null", device)
     machine.process(77, "sh", "/dev/null")
     (machine.root / "proc/99").mkdir()
     (found,) = nodes.found(machine.root, machine.ioctl)

@@ -1,5 +1,6 @@
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge import worker
-from edge.errors import AdapterError, DeviceError, EdgeError, InferenceError, ModelError
+from edge.errors import DeviceError, EdgeError, InferenceError, ModelError
 from edge.worker import child
 from edge.worker.messages import MOST_TEXT, Doing, Failed, Message, Ready, size_of, views
 
@@ -34,7 +35,7 @@ class Served:
         self.outputs = [TensorSpec(name=n, shape=s, dtype=d) for n, (s, d) in {"a": picture, "b": scores}.items()]
 
     def infer(self, tensor):
-        getattr(self, ["count", "fail", "lack", "crash", "hang", "shout", "say"][tensor[0, 0, 0]])()
+        getattr(self, ["count", "fail", "lack", "crash", "hang", "shout", "say", "deny", "part"][tensor[0, 0, 0]])()
         return [tensor + 1, np.arange(5, dtype=np.float32)[None]]
 
     def count(self): ...
@@ -45,6 +46,10 @@ class Served:
         ctypes.string_at(0)
     def hang(self): ctypes.PyDLL(None).pause()  # and holds Python's lock
     def shout(self): sys.stderr.write("x" * 300_000)
+    def deny(self): raise DeviceError("the device is gone; plug it in")
+    def part(self):
+        if not os.fork(): time.sleep(600)
+        os._exit(3)
     def say(self): print(int(signal.getsignal(signal.SIGTERM)), os.getsid(0) == os.getpid())
     def close(self):
         if self.stays: time.sleep(600)
@@ -63,10 +68,16 @@ def load(data, argument):
     if argument == "large": served.outputs = [TensorSpec(name="l", shape=(1 << 31,), dtype=np.dtype(np.uint8))]
     if argument == "large": served.infer = lambda tensor: []
     served.stays = argument == "stays"
+    if argument == "many": served.outputs = 4000 * served.outputs
+    if argument == "nan":
+        served.outputs[:] = [TensorSpec(name="n", shape=(1,), dtype=np.dtype(np.uint8), scale=float("nan"))]
+    if argument == "garbage":
+        import edge.worker.child
+        edge.worker.child._ready = lambda served: b"{}"
     return served
 """
 
-COUNT, FAIL, LACK, CRASH, HANG, SHOUT, SAY = range(7)
+COUNT, FAIL, LACK, CRASH, HANG, SHOUT, SAY, DENY, PART = range(9)
 
 
 def tensor(verb):
@@ -133,6 +144,8 @@ def test_an_input_that_does_not_fit_is_refused(served, wrong):
 def test_an_error_in_the_child_is_the_same_one_here_and_the_child_goes_on(served):
     with pytest.raises(InferenceError, match=r"^odd pixels; mend them$"):
         served.infer(tensor(FAIL))
+    with pytest.raises(InferenceError, match=r"^the device is gone; plug it in$"):  # so that another may run
+        served.infer(tensor(DENY))
     with pytest.raises(InferenceError, match="the process that runs the model failed: ValueError: no such thing; "):
         served.infer(tensor(LACK))
     assert (served.infer(tensor(COUNT))[0] == tensor(COUNT) + 1).all()
@@ -157,7 +170,7 @@ def test_a_child_is_gone_when_it_is_closed_which_may_be_done_twice(started):
     made = started(close_s=60.0)
     made.close()
     made.close()
-    assert made._process.returncode == 0
+    assert made._child.process.returncode == 0
     with pytest.raises(InferenceError, match="closed, or lost; open it again"):
         made.infer(tensor(COUNT))
 
@@ -165,12 +178,13 @@ def test_a_child_is_gone_when_it_is_closed_which_may_be_done_twice(started):
 def test_a_child_that_does_not_leave_is_killed(started):
     made = started("stays", close_s=0.05)
     made.close()
-    assert made._process.returncode == -signal.SIGKILL
+    assert made._child.process.returncode == -signal.SIGKILL
 
 
 LOSSES = {
     CRASH: "SIGSEGV while it ran: first words last words",
     HANG: "no answer within 0.2 s while it ran",
+    PART: "exit code 3 while it ran",  # though what it started still holds the line
 }
 
 
@@ -182,15 +196,15 @@ def test_a_child_that_is_lost_is_an_error_that_says_how(started, verb):
     # An emulator of processors adds words of its own to the last ones.
     said = rf"the process that runs the model was lost: {re.escape(LOSSES[verb])}( qemu: .*)?; the model"
     assert re.match(said, str(caught.value))
-    assert made._process.returncode is not None
+    assert made._child.process.returncode is not None
     with pytest.raises(InferenceError, match="open it again"):
         made.infer(tensor(COUNT))
 
 
 def test_a_child_that_was_killed_is_noticed_at_the_next_question(started):
     made = started()
-    os.kill(made._process.pid, signal.SIGKILL)
-    made._process.wait(10)
+    os.kill(made._child.process.pid, signal.SIGKILL)
+    made._child.process.wait(10)
     with pytest.raises(InferenceError, match="SIGKILL while it ran"):
         made.infer(tensor(COUNT))
 
@@ -238,6 +252,27 @@ def test_tensors_that_no_board_has_room_for_are_refused(started):
         started("large")
 
 
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("many", "it has 8,001 tensors; give a model of fewer"),
+        ("nan", "its tensor n has the scale nan; it is damaged"),
+        ("garbage", "lost: it says what cannot be understood .* at its first inference"),
+    ],
+)
+def test_what_cannot_be_told_of_a_model_is_an_error_of_the_model(started, argument, words):
+    with pytest.raises(ModelError, match=words):
+        started(argument)
+
+
+def test_a_child_that_closed_its_line_and_does_not_end_is_told_as_one_that_hangs(started):
+    made = started(close_s=0.05)
+    os.kill(made._child.process.pid, signal.SIGSTOP)
+    made._line.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(InferenceError, match=r"lost: no answer within 0\.05 s while it ran; the model"):
+        made.infer(tensor(COUNT))
+
+
 def handles():
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -245,9 +280,26 @@ def handles():
 def test_a_process_that_cannot_be_started_is_an_error(started, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     before = handles()
-    with pytest.raises(AdapterError, match=r"no process can be started \(.*No such file.*\); free some memory"):
+    with pytest.raises(DeviceError, match=r"no process can be started \(.*No such file.*\); free some memory"):
         started()
     assert handles() == before
+
+
+def test_a_process_without_a_free_handle_says_so_and_loses_none(started):
+    most, before = resource.getrlimit(resource.RLIMIT_NOFILE), handles()
+    try:
+        for free in (1, 3, 5, 7, 9):
+            taken = [os.open("/", os.O_RDONLY) for _ in range(free)]
+            highest = max(taken)
+            for each in taken:
+                os.close(each)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, most[1]))
+            with pytest.raises(DeviceError, match=r"no process can be started \(.*Too many open files"):
+                started()
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+            assert handles() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
 ORPHAN = """
@@ -256,7 +308,7 @@ sys.path[:0] = [{folder!r}]
 import numpy as np
 from edge import worker
 made = worker.start("worker_targets:load", b"the model")
-print(made._process.pid, flush=True)
+print(made._child.process.pid, flush=True)
 made.infer(np.full((1, 2, 3), {verb}, np.uint8))
 sys.stdin.read()
 """
@@ -364,40 +416,20 @@ def test_an_error_arrives_as_what_it_was_and_is_never_longer_than_a_message():
     assert len(Failed.because(EdgeError("x" * 10_000)).text) == MOST_TEXT
 
 
-def test_the_kernel_tells_the_child_that_its_parent_has_gone():
-    told = []
-    before = signal.signal(signal.SIGIO, lambda number, frame: told.append(number))
-    alive, living = os.pipe()
-    try:
-        child.die_with_the_parent(alive)
-        assert not told
-        os.close(living)
-        for _ in range(100):
-            if told:
-                break
-            time.sleep(0.01)
-        assert told == [signal.SIGIO]
-    finally:
-        os.close(alive)
-        signal.signal(signal.SIGIO, before)
-
-
 @pytest.fixture
 def as_before(monkeypatch):
     """What a child changes of its process is put back, for this one."""
     for name in ("stdout", "stderr", "unraisablehook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.getsignal(signal.SIGIO)
     score = Path("/proc/self/oom_score_adj").read_text()
     yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGIO, before)
     Path("/proc/self/oom_score_adj").write_text(score)
 
 
-def test_a_child_serves_and_leaves_signals_to_its_parent(as_before, targets):
+def test_a_child_serves_and_can_be_ended_by_its_parent_whatever_a_library_did(as_before, targets):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    alive, living = os.pipe()
     model = os.memfd_create("model")
     os.write(model, b"the model")
     heard_of = []
@@ -408,16 +440,7 @@ def test_a_child_serves_and_leaves_signals_to_its_parent(as_before, targets):
 
     parent = threading.Thread(target=talk)
     parent.start()
-    child.main("worker_targets:load", "", theirs.detach(), alive, model)
+    child.main("worker_targets:load", "", theirs.detach(), model)
     parent.join()
     assert heard_of == ["Doing", "Doing", "Ready"]
-    assert signal.getsignal(signal.SIGINT) == signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    os.close(alive)  # first: the end of the other end would end this process
-    os.close(living)
-
-
-@pytest.mark.parametrize(
-    ("code", "words"), [(-11, "SIGSEGV"), (-60, "signal 60"), (3, "exit code 3"), (None, "exit code None")]
-)
-def test_how_a_process_ended_is_told_by_its_code(code, words):
-    assert worker.death(code) == words
+    assert signal.getsignal(signal.SIGIO) == signal.SIG_DFL

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import edge
-from edge.errors import EdgeError, one_line
+from edge.errors import ConfigError, EdgeError, one_line
 
 COMMANDS = {
     "cameras": "List the cameras that are here, and whether they can be had.",
@@ -75,6 +75,8 @@ HELP = {"help_option_names": ["-h", "--help"]}
 @click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere.")
 def cli(debug: bool) -> None:
     """Int8 MobileNetV2 on Raspberry Pi, Coral and Jetson: from a camera to an answer."""
+    if sys.stdout is None:
+        raise ConfigError("standard output is closed, so nothing can be shown; open it, or send it to a file")
 
 
 def main() -> None:
@@ -137,6 +139,12 @@ def _leave(code: int) -> None:
     if any(thread.name.startswith("edge-") for thread in threading.enumerate()):
         sys.stderr.flush()
         os._exit(code)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # Python would say so once more at its end, and leave with 120
+        _quietly()
+        code = code or int(not isinstance(error, BrokenPipeError))
     sys.exit(code)
 
 

@@ -13,7 +13,7 @@ from edge.cameras.v4l2 import nodes
 from edge.cameras.v4l2.ioctls import Ioctl
 from edge.cameras.v4l2.modes import Mode
 from edge.cameras.v4l2.nodes import Found
-from edge.errors import CameraError, one_line
+from edge.errors import EdgeError, one_line
 
 WIDE = 64
 """Columns of a camera's name, so that a line with its state has less than 80."""
@@ -49,7 +49,7 @@ def _of_libcamera(there: bool) -> list[Found]:
         return [_unusable("picamera2 is missing", INSTALL)] if there else []
     try:
         known = listing.listed()
-    except CameraError as error:
+    except EdgeError as error:
         why, _, mend = str(error).partition("; ")
         return [_unusable(why, mend)] if there else []
     return [

@@ -30,7 +30,7 @@ def command(profile: str, as_json: bool) -> int:
     The exit code is 0 only where the profile can run: its interpreter answered a photograph, and its camera gave a
     frame.
     """
-    with Console(stderr=True).status("examining; this takes some seconds"):
+    with Console(stderr=True).status("examining; this takes some seconds, and minutes where something hangs"):
         report = doctor.examine(profile)
     if as_json:
         click.echo(msgspec.json.encode(report))
@@ -46,7 +46,7 @@ def show(report: Report, console: Console) -> None:
         _show(finding, width, console)
     console.print()
     if report.because:
-        console.print(Text(f"profile {report.profile} ({report.because})"))
+        console.print(Text(f"profile {report.profile} ({report.because})"), soft_wrap=True)
     console.print(Text(report.verdict, style=STYLES["good" if report.can_run else "bad"]), soft_wrap=True)
 
 

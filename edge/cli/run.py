@@ -20,7 +20,6 @@ from edge.cli import loaded
 from edge.cli.options import model_options
 from edge.cli.signals import answered
 from edge.engine import requiring
-from edge.errors import ConfigError
 from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
 from edge.profile import DeviceProfile
 from edge.sinks.outlet import Outlet
@@ -110,8 +109,6 @@ def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None, chosen: str) ->
 
 
 def _sink(pipeline: Pipeline, as_json: bool) -> Sink:
-    if sys.stdout is None:
-        raise ConfigError("standard output is closed, so nothing can be shown; open it, or send it to a file")
     if as_json:
         from edge.sinks.jsonl import JsonLines
 

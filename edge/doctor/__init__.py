@@ -35,27 +35,27 @@ def examine(
     tests.
     """
     seen = seen or environment.of_this_process()
-    beside_system = (root / "usr/lib/python3/dist-packages/picamera2").is_dir()
+    beside_system = (root / "usr/lib/python3/dist-packages/picamera2").is_dir() and seen.version < (3, 13)
     first = [
-        *python.basics(seen, attempt("modules", BASICS), beside_system),
+        *python.basics(seen, attempt("modules", BASICS, trials.LIMIT_S), beside_system),
         *python.opencv_twice(seen),
     ]
     if any(finding.state == "bad" for finding in first):
-        return _without_basics(profile, first)
+        return _without_basics(profile, seen, first)
     from edge.doctor.examination import gather, judge  # these need NumPy and OpenCV
     from edge.profile import load
 
-    return judge(gather(load(profile, root), seen, root, run, attempt), first)
+    return judge(gather(load(profile, root), profile, seen, root, run, attempt), first)
 
 
-def _without_basics(profile: str, first: list[Finding]) -> Report:
-    why = "; ".join(finding.seen for finding in first if finding.state == "bad")
+def _without_basics(profile: str, seen: Python, first: list[Finding]) -> Report:
+    why = " and ".join(finding.check for finding in first if finding.state == "bad")
     return Report(
         profile=profile,
         because=None,
         board=None,
         can_run=False,
         backend=None,
-        verdict=f"profile {profile} cannot run: {why}",
-        findings=first,
+        verdict=f"profile {profile} cannot run: see {why}",
+        findings=[environment.typed(finding, seen) for finding in first],
     )

@@ -26,7 +26,7 @@ def check(case: Case) -> Iterator[Finding]:
         yield not_applicable("camera.csi", "the profile names no camera of this kind")
 
 
-def _needed(case: Case, kind: str) -> bool:
+def needed(case: Case, kind: str) -> bool:
     """Whether the profile names this kind of camera, and none of its list gave a frame."""
     return case.films(kind) and "camera" not in case.told("camera").found
 
@@ -38,7 +38,7 @@ def nodes(case: Case) -> Iterator[Finding]:
         yield _node(case, camera)
     if not case.cameras:
         said = "no USB camera is here"
-        if _needed(case, "v4l2") and not case.films("picamera"):
+        if needed(case, "v4l2") and not case.films("picamera"):
             yield judged(True, name, said, advice="plug one in; `edge cameras` lists what is found")
         else:
             yield not_applicable(name, said)
@@ -46,7 +46,7 @@ def nodes(case: Case) -> Iterator[Finding]:
 
 def _node(case: Case, camera: Found) -> Finding:
     name, said = "camera.v4l2", f"{camera.name}: {camera.card}"
-    asked = _needed(case, "v4l2")
+    asked = needed(case, "v4l2")
     if camera.state == "free":
         return good(name, f"{said} ({camera.source})" if camera.source else said)
     if camera.state == "busy":
@@ -65,7 +65,7 @@ def sensor(case: Case) -> Finding:
     seen = [told for told in map(case.read, _subdevices(case)) if told]
     if of_libcamera(case.root):
         return good(name, f"the kernel sees a sensor on the flat cable{': ' if seen else ''}{', '.join(seen)}")
-    asked, said = _needed(case, "picamera"), "the kernel sees no sensor on the flat cable (CSI)"
+    asked, said = needed(case, "picamera"), "the kernel sees no sensor on the flat cable (CSI)"
     written = case.read(file.lstrip("/")) or ""
     if re.search(r"^\s*start_x\s*=\s*1", written, re.MULTILINE):
         said += f": {file} asks for the camera software of before 2022 (start_x=1)"
@@ -87,16 +87,15 @@ def _subdevices(case: Case) -> list[str]:
 
 
 def picamera2(case: Case) -> Finding:
-    """Whether picamera2 and the libcamera below it can be imported, and if not, why."""
-    name, told, asked = "camera.picamera2", case.told("picamera2"), _needed(case, "picamera")
-    if "picamera2" in told.found:
-        version = told.found["picamera2"]
-        return good(name, f"picamera2{' ' if version else ''}{version} can be imported")
+    """Whether picamera2 and the libcamera below it can be loaded, and if not, why."""
+    name, told, asked = "camera.picamera2", case.told("picamera2"), needed(case, "picamera")
+    if told.how == "well":
+        return good(name, f"picamera2 {case.version('picamera2') or ''}".rstrip() + " can be loaded")
     if told.how in ("crashed", "silent"):
         how = "crashes" if told.how == "crashed" else "hangs"
-        return judged(asked, name, f"importing picamera2 {how} ({told.said})", command=f"{INSTALL} --reinstall")
-    said = told.found.get("libcamera error") or told.found.get("picamera2 error") or told.said
-    if any(python.clashes(text) for text in told.found.values()):
+        return judged(asked, name, f"loading picamera2 {how} ({told.said})", command=f"{INSTALL} --reinstall")
+    said = told.said.partition("; ")[0]
+    if python.clashes(said):
         said = "the system's picamera2 was built for NumPy 1, and this environment has NumPy 2"
         return judged(asked, name, said, command=python.WITH_SYSTEM)
     return _hidden(case, asked) or _pip(case, asked) or _absent(case, asked, said)
@@ -105,7 +104,7 @@ def picamera2(case: Case) -> Finding:
 def _absent(case: Case, asked: bool, said: str) -> Finding:
     if (case.root / SYSTEM / "picamera2").is_dir():
         return judged(
-            asked, "camera.picamera2", f"picamera2 cannot be imported: {said}", command=f"{INSTALL} --reinstall"
+            asked, "camera.picamera2", f"picamera2 cannot be loaded: {said}", command=f"{INSTALL} --reinstall"
         )
     said = "picamera2 is not installed; it comes from the system, for `pip` cannot install the libcamera below it"
     return judged(asked, "camera.picamera2", said, command=INSTALL)

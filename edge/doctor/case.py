@@ -38,11 +38,13 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is judged.
 
-    root: of the machine's files. run: runs its commands. disk: None where there is no home. page_bytes: of a page of
-    memory. now: seconds since 1970. tried: how the trials went, by name. cameras: those that are devices of their own.
+    given: the profile as it was named. root: of the machine's files. run: runs its commands. disk: None where there is
+    no home. page_bytes: of a page of memory. now: seconds since 1970. tried: how the trials went, by name. cameras:
+    those that are devices of their own.
     """
 
     profile: DeviceProfile
+    given: str
     facts: Facts
     state: State
     root: Path
@@ -62,6 +64,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def told(self, trial: str) -> Told:
         """How a trial went; one that was not made failed."""
         return self.tried.get(trial, NOT_TRIED)
+
+    def version(self, *packages: str) -> str | None:
+        """Of the first of these distributions that is installed."""
+        return next((self.python.packages[name].version for name in packages if name in self.python.packages), None)
 
     def interprets(self, *kinds: str) -> bool:
         """Whether the profile lists an interpreter of one of these kinds."""

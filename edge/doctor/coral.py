@@ -16,9 +16,6 @@ KIND = "edgetpu"
 
 LIBRARY = "libedgetpu.so.1"
 
-PLACES = ("usr/lib/*", "usr/lib", "usr/local/lib", "lib/*", "lib")
-"""Where the dynamic linker looks, in its order."""
-
 BUILDS = "https://github.com/feranick/libedgetpu/releases"
 """Where a build against a recent runtime is: Google's own is of 2021, and crashes in newer ones.
 
@@ -36,7 +33,20 @@ HOT_C = 85.0
 """The accelerators on PCIe slow down in steps, by default from 85 °C on (datasheet of the Mini PCIe Accelerator)."""
 
 IDS = (("1a6e", "089a"), ("18d1", "9302"))
-PAGE = 4096
+
+
+PI_5 = re.compile(r"Raspberry Pi (Compute Module )?5")
+
+CONFIG_OF_PI_5 = {
+    "dtparam=pciex1": r"dtparam=pciex1(=on)?\s*$|dtoverlay=pineboards-hat-ai",
+    "kernel=kernel8.img": r"kernel=kernel8\.img",
+    "dtoverlay=pciex1-compat-pi5,no-mip": r"dtoverlay=(pciex1-compat-pi5\S*\bno-mip|pineboards-hat-ai)",
+}
+"""What an Edge TPU on a Raspberry Pi 5's PCIe wants in config.txt, and how lines look that give it: the socket is on,
+pages are of 4 KiB, and interrupts go to the PCIe controller itself, without which the driver `apex` does not begin.
+
+https://github.com/raspberrypi/linux/pull/6126, and "pciex1-compat-pi5" in arch/arm/boot/dts/overlays/README there
+"""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -51,20 +61,29 @@ def check(case: Case) -> Iterator[Finding]:
     for tpu in found:
         yield device(case, tpu, asked)
         yield from _more(case, tpu, asked)
-    yield library(case, asked)
+    if not any(tpu.bus == "pci" and tpu.condition == "ready" for tpu in found):
+        yield from config(case, asked and all(tpu.bus == "pci" for tpu in found))
+    for name in libraries(case.profile):
+        yield library(case, name, asked)
 
 
 def _none(case: Case, asked: bool) -> Finding:
     said = "no Edge TPU is on USB (1a6e:089a, 18d1:9302) or PCIe (1ac1:089a)"
-    if case.pi and (case.facts.board or "").startswith("Raspberry Pi 5"):
-        advice = f"USB: plug it in anew; PCIe: see its flat cable, add the line to {config_txt(case)}, `sudo reboot`"
-        return judged(asked, "coral.device", said, advice=advice, command=_add(case, "dtparam=pciex1"))
-    advice = "plug it in anew, without a hub; on PCIe, with the board switched off"
+    advice = "on USB, plug it in anew, without a hub; on PCIe, see its flat cable or slot, with the power off"
     return judged(asked, "coral.device", said, advice=advice)
 
 
-def _add(case: Case, line: str) -> str:
-    return f"echo {line} | sudo tee -a {config_txt(case)}"
+def config(case: Case, asked: bool) -> Iterator[Finding]:
+    """What config.txt of a Raspberry Pi 5 lacks for an Edge TPU on PCIe; it comes before the driver is built."""
+    file = config_txt(case)
+    written = case.read(file.lstrip("/")) or ""
+    lacks = [line for line, has in CONFIG_OF_PI_5.items() if not re.search(rf"^\s*({has})", written, re.MULTILINE)]
+    if PI_5.match(case.facts.board or "") and lacks:
+        said = f"for an Edge TPU on PCIe, {file} lacks {', '.join(lacks)}"
+        lines = " ".join(f"'{line}'" for line in ("[all]", *lacks))
+        advice = "where it is on PCIe, and before its driver is built:"
+        command = f"printf '%s\\n' {lines} | sudo tee -a {file} && sudo reboot"
+        yield judged(asked, "coral.config", said, advice=advice, command=command)
 
 
 def device(case: Case, tpu: EdgeTpu, asked: bool) -> Finding:
@@ -94,10 +113,6 @@ def _more(case: Case, tpu: EdgeTpu, asked: bool) -> Iterator[Finding]:
         yield note(
             "coral.usb-speed", said, advice="use a USB 3 port (blue), where the board has one, and its own cable"
         )
-    if tpu.bus == "pci" and case.pi and case.page_bytes != PAGE:
-        said = f"the kernel has pages of {case.page_bytes >> 10} KiB, and the driver of the Edge TPU wants 4 KiB"
-        advice = "take the kernel with 4 KiB, and then `sudo reboot`:"
-        yield judged(asked, "coral.pages", said, advice=advice, command=_add(case, "kernel=kernel8.img"))
     if tpu.temperature_c is not None:
         yield temperature(tpu.place, tpu.temperature_c)
 
@@ -147,34 +162,31 @@ def _reload(tpu: EdgeTpu) -> str:
     return f"sudo udevadm control --reload && sudo udevadm trigger --subsystem-match={subsystem}"
 
 
-def library_of(chosen: DeviceProfile, root: Path) -> Path | None:
-    """The file of the library: the one that the profile names, else the first that the linker would find."""
+def libraries(chosen: DeviceProfile) -> list[str]:
+    """The libraries that the interpreters of a profile load, as they name them."""
     listed = [adapter.options for adapter in chosen.interpreters if adapter.kind == KIND]
-    name = next((str(options["library"]) for options in listed if options.get("library")), LIBRARY)
-    if "/" in name:
-        found = [root / name.lstrip("/")]
-    else:
-        found = [path for place in PLACES for path in sorted(root.glob(f"{place}/{name}"))]
-    return next((path for path in found if path.exists()), None)
+    return list(dict.fromkeys(str(options.get("library") or LIBRARY) for options in listed))
 
 
-def library(case: Case, asked: bool) -> Finding:
+def library(case: Case, name: str, asked: bool) -> Finding:
     """Whether it is there, loads, and is of a build that goes with recent runtimes."""
-    name, found = "coral.library", library_of(case.profile, case.root)
+    check, told = "coral.library", case.told(f"library {name}")
     advice = f"take libedgetpu1-std_*.deb for this system from {BUILDS}, and:"
     command = "sudo apt install ./libedgetpu1-std_*.deb"
-    if found is None:
-        return judged(asked, name, f"{LIBRARY} is not installed", advice=advice, command=command)
-    told = case.told("libedgetpu")
     package = (case.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n", "libedgetpu1-*"]) or "").strip()
-    said = f"/{found.relative_to(case.root)}" + (f" ({', '.join(package.splitlines())})" if package else "")
+    said = name + (f" ({', '.join(package.splitlines())})" if package else "")
     if told.how in ("crashed", "silent"):
         how = "crashes" if told.how == "crashed" else "hangs"
         said += f" {how} ({told.said}) when it is loaded"
-        return judged(asked, name, said, advice=advice, command=command)
+        return judged(asked, check, said, advice=advice, command=command)
     if told.how == "failed":
-        return judged(asked, name, f"{said} cannot be loaded: {told.said}", advice=advice, command=command)
+        missing = told.said.startswith(f"{name}: cannot open")
+        said = f"{name} is not installed" if missing else f"{said} cannot be loaded: {told.said}"
+        return judged(asked, check, said, advice=advice, command=command)
+    reasons = [*case.told("engine").found.values(), case.told("engine").said]
+    if any("libedgetpu crash" in reason for reason in reasons):
+        return judged(asked, check, f"{said} loads, and crashes with this runtime", advice=advice, command=command)
     if asked and re.search(r"^libedgetpu1-\w+ 1[0-6]\.\d+$", package, re.MULTILINE):
         said += ": Google's build of 2021, which crashes in runtimes from TFLite 2.12 on"
-        return bad(name, said, advice=advice, command=command)
-    return good(name, f"{said} loads")
+        return bad(check, said, advice=advice, command=command)
+    return good(check, f"{said} loads")

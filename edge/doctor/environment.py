@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import struct
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
+
+from edge.doctor.finding import Finding
 
 PACKAGES = (
     "ai-edge-litert",
@@ -41,7 +46,7 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
 
     bits: of an address; wheels are chosen by it. base: where it is installed ("/usr" is the system's own). venv: the
     folder of the virtual environment, None outside of one. system_packages: whether those that `apt` installs can be
-    seen. packages: by their names.
+    seen. packages: by their names. scripts: the folder of its `pip` and `edge`; None: the shell takes these anyway.
     """
 
     version: Version
@@ -50,6 +55,7 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     venv: Path | None
     system_packages: bool
     packages: dict[str, Package]
+    scripts: str | None = None
 
     @property
     def called(self) -> str:
@@ -72,6 +78,7 @@ def of_this_process() -> Python:
         venv=venv,
         system_packages=sees_the_system(venv, Path(sys.base_prefix)),
         packages={name: package for name in PACKAGES if (package := installed(name))},
+        scripts=None if shutil.which("pip") == f"{sys.prefix}/bin/pip" else f"{sys.prefix}/bin",
     )
 
 
@@ -86,6 +93,15 @@ def sees_the_system(venv: Path | None, base: Path) -> bool:
     except OSError:
         return False
     return "include-system-site-packages=true" in "".join(said)
+
+
+def typed(finding: Finding, python: Python) -> Finding:
+    """With the command as it has to be typed where the shell would take another `pip` or `edge`, or finds none."""
+    if python.scripts is None or finding.command is None:
+        return finding
+    place = shlex.quote(python.scripts)
+    command = re.sub(r"(^|&& )(?=(?:pip|edge) )", lambda found: f"{found[0]}{place}/", finding.command)
+    return msgspec.structs.replace(finding, command=command)
 
 
 def installed(name: str) -> Package | None:

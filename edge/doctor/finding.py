@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edge.errors import one_line
+
 State = Literal["good", "note", "bad", "n/a"]
 
 
@@ -42,24 +44,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def good(check: str, seen: str) -> Finding:
     """As it should be."""
-    return Finding(check=check, state="good", seen=seen)
+    return _finding(check, "good", seen)
 
 
 def note(check: str, seen: str, *, advice: str | None = None, command: str | None = None) -> Finding:
     """Worth knowing; it runs all the same."""
-    return Finding(check=check, state="note", seen=seen, advice=advice, command=command)
+    return _finding(check, "note", seen, advice, command)
 
 
 def bad(check: str, seen: str, *, advice: str | None = None, command: str | None = None) -> Finding:
     """Something that the profile asks for does not work."""
-    return Finding(check=check, state="bad", seen=seen, advice=advice, command=command)
+    return _finding(check, "bad", seen, advice, command)
 
 
 def not_applicable(check: str, seen: str) -> Finding:
     """It means nothing here."""
-    return Finding(check=check, state="n/a", seen=seen)
+    return _finding(check, "n/a", seen)
 
 
 def judged(asked: bool, check: str, seen: str, *, advice: str | None = None, command: str | None = None) -> Finding:
     """Bad where the profile asks for the thing, else a note."""
     return (bad if asked else note)(check, seen, advice=advice, command=command)
+
+
+def _finding(check: str, state: State, seen: str, advice: str | None = None, command: str | None = None) -> Finding:
+    """In one line each, without what a terminal would obey: names in profiles and of devices are anybody's."""
+    return Finding(
+        check=check,
+        state=state,
+        seen=one_line(seen),
+        advice=advice and one_line(advice),
+        command=command and one_line(command),
+    )

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
+import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from edge import models
-from edge.adapters import Adapter
+from edge.devices import permitted
 from edge.doctor import python
 from edge.doctor.case import Case, join
 from edge.doctor.finding import Finding, bad, good, judged, not_applicable, note
+from edge.doctor.trials import Told
 from edge.errors import ModelError
-from edge.files import cache
 from edge.interpreters.tensorrt import engines
 from edge.interpreters.tensorrt.engines import Options, Order
-from edge.profile import DeviceProfile
+from edge.profile import AUTO, DeviceProfile
 
 KIND = "tensorrt"
 
+BUILD = "build "
+"""Begins what the trial of TensorRT says of an engine that would be built."""
+
+NOWHERE = "/nonexistent"
+
 BINDINGS = "usr/lib/python3*/dist-packages/tensorrt"
 """Where JetPack puts the bindings of TensorRT, for the Python of its system alone."""
-
-BUILD = "edge run sample: --limit 1"
-
-CUDA = ("cuda.bindings.runtime", "cuda.cudart")
-"""cuda-python from version 12.6 on, and before."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -41,48 +41,54 @@ def check(case: Case) -> Iterator[Finding]:
         yield engine(case)
 
 
-def unbuilt(chosen: DeviceProfile) -> list[Adapter]:
-    """The interpreters of a profile that would first build an engine, which takes minutes."""
-    listed = [adapter for adapter in chosen.interpreters if adapter.kind == KIND]
-    return [adapter for adapter in listed if (kept := _kept(chosen, adapter)) is not None and not kept.exists()]
+def orders(chosen: DeviceProfile) -> dict[str, Order]:
+    """The engines that the interpreters of a profile, by their places in it, load; none of a model that is not here."""
+    folder, found = str(engines.folder() or NOWHERE), dict[str, Order]()
+    for number, adapter in enumerate(chosen.interpreters):
+        with contextlib.suppress(ModelError):
+            if adapter.kind == KIND:
+                model = models.load(adapter.model or chosen.model, adapter.labels or chosen.labels)
+                known = {key: adapter.options[key] for key in Options.__struct_fields__ if key in adapter.options}
+                device = adapter.options.get("device", 0)
+                found[str(number)] = Order(folder=folder, model=model.sha256, device=device, options=Options(**known))
+    return found
 
 
-def _kept(chosen: DeviceProfile, adapter: Adapter) -> Path | None:
-    """Where the engine of an interpreter is kept; None where nothing is, or its model is not there."""
-    home = cache()
-    if home is None:
-        return None
-    try:
-        model = models.load(adapter.model or chosen.model, adapter.labels or chosen.labels)
-    except ModelError:
-        return None
-    known = Options.__struct_fields__
-    options = Options(**{key: value for key, value in adapter.options.items() if key in known})
-    device = adapter.options.get("device", 0)
-    return engines.place(Order(folder=str(home / "tensorrt"), model=model.sha256, device=device, options=options))
+def unbuilt(told: Told | None) -> dict[int, str]:
+    """Why interpreters, by their places in the profile, would first build an engine, as the trial of TensorRT tells."""
+    built = told.found.items() if told else ()
+    return {int(key.removeprefix(BUILD)): _why(said) for key, said in built if key.startswith(BUILD)}
+
+
+def _why(said: str) -> str:
+    if engines.folder() is None:
+        return "no folder can be written to keep an engine in, so that each start builds one, for minutes"
+    if said == engines.FIRST_USE:
+        return "its engine is not built yet, which takes minutes, once"
+    return f"its engine is kept, but cannot be used ({said}), so that the next start builds it again, for minutes"
+
+
+def build(given: str) -> str:
+    """The command that builds the engines of a profile; given: as it was named."""
+    return "edge run sample: --limit 1" + ("" if given == AUTO else f" --profile {shlex.quote(given)}")
 
 
 def engine(case: Case) -> Finding:
-    """Whether the engines are built; one of another TensorRT or GPU is built anew by the run that finds it so."""
-    name = "jetson.engine"
-    if unbuilt(case.profile):
-        said = "the engine is not built yet, which takes minutes, once"
-        return note(name, said, command=BUILD + _profile(case))
-    kept = [_kept(case.profile, adapter) for adapter in case.profile.interpreters if adapter.kind == KIND]
-    if None in kept:
-        return not_applicable(name, "its model is not here yet, or there is no place to keep an engine in")
+    """Whether the engines are built, and can be used by this TensorRT on this GPU."""
+    name, told = "jetson.engine", case.told("tensorrt")
+    if unbuilt(told):
+        return note(name, "; ".join(dict.fromkeys(unbuilt(told).values())), command=build(case.given))
+    if not {"tensorrt", "cuda"} <= told.found.keys():
+        return not_applicable(name, "without TensorRT and a GPU nothing tells of it")
+    if not orders(case.profile):
+        return not_applicable(name, "its model is not here yet")
     return good(name, "the engine is built and kept")
-
-
-def _profile(case: Case) -> str:
-    """What names the profile on a command line; nothing where it is the one that is recognised."""
-    return "" if case.profile.because else f" --profile {case.profile.name}"
 
 
 def permission(case: Case) -> Iterator[Finding]:
     """Of the node through which memory of the GPU is had."""
     node = case.root / "dev/nvmap"
-    if node.exists() and not os.access(node, os.R_OK | os.W_OK, effective_ids=True):
+    if node.exists() and not permitted(node):
         said, become = f"no permission for /{node.relative_to(case.root)}", join(case, "video")
         asked = case.interprets(KIND)
         advice = "and log in again:" if become else "log out and in again, or start the board anew"
@@ -132,10 +138,10 @@ def tensorrt(case: Case) -> Finding:
         return good(name, f"TensorRT {told.found['tensorrt']}")
     if told.how in ("crashed", "silent"):
         how = "crashes" if told.how == "crashed" else "hangs"
-        return bad(name, f"importing tensorrt {how} ({told.said})", advice="install it again, as JetPack has it")
-    said = told.found.get("tensorrt error") or told.said
+        return bad(name, f"loading TensorRT {how} ({told.said})", advice="install it again, as JetPack has it")
+    said = told.found.get("tensorrt error", told.said).partition("; ")[0]
     if not case.jetson:
-        return bad(name, f"the bindings of TensorRT cannot be imported: {said}", command="pip install tensorrt")
+        return bad(name, said, command="pip install tensorrt")
     versions = [path.parts[-3].removeprefix("python") for path in case.root.glob(BINDINGS)]
     if not versions:
         said = "the bindings of TensorRT are not installed"
@@ -157,7 +163,7 @@ def _hidden(case: Case, versions: list[str], said: str) -> Finding:
     if not case.python.system_packages:
         said = "JetPack's TensorRT is installed, and this environment does not see it"
         return bad(name, said, command=python.let_see(case.python))
-    said = f"TensorRT is installed, and cannot be imported: {said}"
+    said = f"TensorRT is installed: {said}"
     return bad(name, said, advice="see `pip list | grep -i tensorrt` for a second one")
 
 
@@ -166,14 +172,14 @@ def _numbers(version: str) -> list[int]:
 
 
 def cuda(case: Case) -> Finding:
-    """Whether cuda-python, through which memory of the GPU is had, can be imported."""
+    """Whether cuda-python gives a GPU."""
     name, told = "jetson.cuda-python", case.told("tensorrt")
-    found = [module for module in CUDA if module in told.found]
-    if found:
-        package = case.python.packages.get("cuda-python")
-        return good(name, f"cuda-python {package.version}" if package else f"{found[0]} can be imported")
-    said = told.found.get(f"{CUDA[0]} error") or told.said
-    return bad(name, f"cuda-python cannot be imported: {said}", command=_install(case))
+    if "cuda" in told.found:
+        return good(name, f"cuda-python {case.version('cuda-python') or ''}".rstrip() + f": {told.found['cuda']}")
+    seen, _, advice = told.found.get("cuda error", told.said).rpartition("; ")
+    if "cuda-python" in seen:
+        return bad(name, seen, command=_install(case))
+    return bad(name, seen or advice, advice=advice if seen else None)
 
 
 def _install(case: Case) -> str:

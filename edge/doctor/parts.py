@@ -31,8 +31,8 @@ def _missing(called: str, said: str) -> Finding:
     fetch = re.search(r"`(edge (?:models pull|export) [^`]+)`", said)
     if fetch:
         needs = re.search(r"\(needs (`[^`]+`)\)", said)
-        advice = f"which needs {needs[1]}:" if needs else None
-        return bad("model.file", f"{called}: it is not here yet", advice=advice, command=fetch[1])
+        first = f"{needs[1].strip('`')} && " if needs else ""
+        return bad("model.file", f"{called}: it is not here yet", command=first + fetch[1])
     return bad("model.file", f"{called}: {said}")
 
 

@@ -16,7 +16,9 @@ def install(package: str, arm32: bool) -> str:
     return "pip install tflite-runtime==2.14.0 'numpy<2'" if arm32 else "pip install ai-edge-litert"
 
 
-def runtime(package: str, told: Told | None, *, asked: bool, arm32: bool, numpy: str) -> Finding:
+def runtime(
+    package: str, told: Told | None, *, asked: bool, arm32: bool, numpy: str, version: str | None = None
+) -> Finding:
     """A runtime by how its construction went; None: not installed. asked: whether the profile needs this one."""
     check, called = f"runtime.{package}", RUNTIMES[package]
     if told is None and not asked:
@@ -25,7 +27,7 @@ def runtime(package: str, told: Told | None, *, asked: bool, arm32: bool, numpy:
     if told is None:
         return bad(check, f"{called} is not installed", command=command)
     if told.how == "well":
-        version, providers = told.found.get("version"), told.found.get("providers")
+        providers = told.found.get("providers")
         named = f"{called} {version}" if version else called
         return good(check, f"{named} builds an interpreter" + (f"; providers: {providers}" if providers else ""))
     if package == "tflite-runtime" and not numpy.startswith("1.") and told.how == "failed":

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 import msgspec
 
-from edge.errors import one_line
+from edge import children
+from edge.adapters import Adapter
+from edge.children import Ended
+from edge.errors import AdapterError, EdgeError, one_line
 
-LIMIT_S = 20.0
-"""Long enough to load a model on the slowest board, and short enough to be waited for."""
+LIMIT_S = 60.0
+"""For one library, which a slow card takes long to load."""
 
 MOST_SAID = 600
 """Characters of what a library says that are kept."""
 
-CHILD = "import sys; sys.path[:] = {path!r}; from edge.doctor.trials import child; sys.exit(child({name!r}, {about!r}))"
+CHILD = "import sys; from edge.doctor.trials import child; sys.exit(child({name!r}))"
 
 TINY_ONNX = (
     b"\x08\x08:7\n\x10\n\x01a\x12\x01b\x22\x08Identity\x12\x01g"
@@ -50,40 +51,35 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     found: dict[str, str] = {}
 
 
-Try = Callable[[str, str], Told]
-"""Runs a trial, by its name, with its argument."""
+class Wanted(msgspec.Struct, frozen=True):
+    """Cameras to be tried, and the (width, height) of the model's input, None where nothing tells it."""
+
+    cameras: list[Adapter]
+    covers: tuple[int, int] | None = None
+
+
+Try = Callable[[str, str, float], Told]
+"""Runs a trial, by its name, with its argument, for at most so many seconds."""
 
 
 def run(name: str, about: str, limit_s: float = LIMIT_S) -> Told:
     """Run a trial in a child process for at most `limit_s` seconds."""
-    code = CHILD.format(path=sys.path, name=name, about=about)
-    # a session of its own, so that whatever the child starts ends with it
-    started = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
     try:
-        out, err = started.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(started.pid, signal.SIGKILL)
-        out, _ = started.communicate()
-        return Told(how="silent", said=f"no answer within {limit_s:g} s", found=_found(out))
-    return told(started.returncode, out, err)
+        return told(children.run(CHILD.format(name=name), limit_s, about.encode()), limit_s)
+    except EdgeError as error:
+        return Told(how="failed", said=str(error), kind=type(error).__name__)
 
 
-def told(code: int, out: bytes, err: bytes) -> Told:
-    """What a child left behind: its exit code (below 0: the signal that it died by), and what it wrote."""
-    found = _found(out)
-    if code == 0:
+def told(ended: Ended, limit_s: float = LIMIT_S) -> Told:
+    """What a child left behind."""
+    found = _found(ended.out)
+    if ended.code is None:
+        return Told(how="silent", said=f"no answer within {limit_s:g} s", found=found)
+    if ended.code == 0:
         return Told(how="well", found=found)
-    if code < 0:
-        named = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return Told(how="crashed", said=named, found=found)
-    last = err.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {code}"]
-    said = found.pop("error", last[0])
+    if ended.code < 0:
+        return Told(how="crashed", said=children.death(ended.code), found=found)
+    said = found.pop("error", ended.last_words)
     return Told(how="failed", said=said, kind=found.pop("kind", ""), found=found)
 
 
@@ -99,12 +95,14 @@ def _found(out: bytes) -> dict[str, str]:
     return found
 
 
-def child(name: str, about: str) -> int:
-    """What the child process does; returns its exit code. What libraries print goes to stderr."""
+def child(name: str) -> int:
+    """What the child process does, with its argument on standard input; returns its exit code.
+
+    What libraries print goes to stderr.
+    """
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
-        signal.alarm(int(LIMIT_S) + 5)  # should the parent be killed, nobody else ends what hangs
-        return answer(name, about, out)
+        return answer(name, sys.stdin.read(), out)
 
 
 def answer(name: str, about: str, out: TextIO) -> int:
@@ -135,32 +133,60 @@ def modules(names: str, say: Say) -> None:
 
 
 def litert(package: str, say: Say) -> None:
-    """Build an interpreter of the default model; importing alone proves nothing."""
+    """Build an interpreter of the default model with one of the two runtimes; importing alone proves nothing."""
     from edge import models
+    from edge.interpreters.litert import prove
 
-    runtime = import_module(f"{package}.interpreter")
-    loaded = runtime.Interpreter(model_content=models.load().data, num_threads=1)
-    loaded.allocate_tensors()
-    say("version", str(getattr(import_module(package), "__version__", "")))
+    prove(package, models.load().data)
 
 
-def onnx(package: str, say: Say) -> None:
+def onnx(_: str, say: Say) -> None:
     """Build a session of a network that does nothing."""
-    runtime = import_module(package)
-    runtime.InferenceSession(TINY_ONNX, providers=["CPUExecutionProvider"])
-    say("version", str(runtime.__version__))
-    say("providers", ", ".join(runtime.get_available_providers()))
+    from edge.interpreters import onnx as adapter
+
+    adapter.construct(TINY_ONNX, 1, "")
+    say("providers", ", ".join(adapter.offered()))
 
 
-def library(path: str, say: Say) -> None:
-    """Load a shared library, and ask libedgetpu for its version."""
+def picamera(_: str, say: Say) -> None:
+    """Load picamera2, and the libcamera below it."""
+    from edge.cameras.picamera import load
+
+    load()
+
+
+def tensorrt(orders: str, say: Say) -> None:
+    """Load TensorRT and take a GPU; says for each engine (orders, as JSON) that would be built first why it would."""
+    from edge.errors import DeviceError, ModelError
+    from edge.interpreters.tensorrt import library
+    from edge.interpreters.tensorrt.engines import MISSING, Order, kept
+
+    wanted = msgspec.json.decode(orders, type=dict[str, Order])
+    vendor, cuda = None, None
+    try:
+        vendor = library.tensorrt()
+        say("tensorrt", str(vendor.__version__))
+    except AdapterError as error:
+        say("tensorrt error", str(error))
+    try:
+        cuda = library.Cuda(min((order.device for order in wanted.values()), default=0))
+        say("cuda", cuda.gpu)
+    except (AdapterError, DeviceError) as error:
+        say("cuda error", str(error))
+    if vendor is None or cuda is None:
+        return
+    for number, order in wanted.items():
+        try:
+            kept(order, library.identity(vendor, cuda, order))
+        except ModelError as error:
+            say(f"build {number}", str(error).partition(MISSING)[2].strip())
+
+
+def library(name: str, say: Say) -> None:
+    """Load a shared library, as the delegate of LiteRT does."""
     import ctypes
 
-    loaded = ctypes.CDLL(path)
-    tell = getattr(loaded, "edgetpu_version", None)
-    if tell is not None:
-        tell.restype = ctypes.c_char_p
-        say("version", (tell() or b"").decode("utf-8", "replace"))
+    ctypes.CDLL(name)
 
 
 def engine(written: str, say: Say) -> None:
@@ -179,19 +205,20 @@ def engine(written: str, say: Say) -> None:
         opened.close()
     say("backend", result.backend)
     say("model", opened.model)
+    say("size", "{}x{}".format(*opened.preprocessor.size))
     say("answer", result.answer[0].label if result.answer else "")
     for number, reason in enumerate(result.instead_of):
         say(f"instead of {number}", reason)
 
 
 def camera(written: str, say: Say) -> None:
-    """Take one frame from the first camera of a list (adapters, as JSON) that gives one; says why others do not."""
-    from edge import adapters
-    from edge.errors import EdgeError
+    """Take one frame from the first camera of a list (`Wanted`, as JSON) that gives one; says why others do not."""
+    from edge.pipeline import open_camera
 
-    for number, adapter in enumerate(msgspec.json.decode(written, type=list[adapters.Adapter])):
+    wanted = msgspec.json.decode(written, type=Wanted)
+    for number, adapter in enumerate(wanted.cameras):
         try:
-            opened: Any = adapters.open("cameras", adapter.kind, **adapter.options)
+            opened = open_camera(adapter, {"covers": wanted.covers} if wanted.covers else {})
             try:
                 frame = next(iter(opened))
             finally:
@@ -208,6 +235,8 @@ TRIALS: dict[str, Callable[[str, Say], None]] = {
     "modules": modules,
     "litert": litert,
     "onnx": onnx,
+    "picamera": picamera,
+    "tensorrt": tensorrt,
     "library": library,
     "engine": engine,
     "camera": camera,

@@ -20,9 +20,6 @@ INSTALL = "install it with `pip install ai-edge-litert` (on 32-bit ARM: `pip ins
 
 log = logging.getLogger("edge")
 
-MOST_THREADS = 4
-"""More than four threads do not make MobileNetV2 faster on the boards this is for, and starve the camera."""
-
 MOST_SAID = 300
 """Characters of what a runtime says that go into a message: the reason is at its beginning."""
 
@@ -88,7 +85,7 @@ def open(model: ModelFile, *, threads: Annotated[int, msgspec.Meta(ge=1, le=256)
     if graph.compiled_for_edgetpu(model.data):
         advice = "give the model it was compiled from, or use a Coral profile"
         raise ModelError(f"model {model.path}: compiled for the Edge TPU, which a processor cannot run; {advice}")
-    count = threads or min(MOST_THREADS, len(cores.big()))
+    count = threads or cores.best()
     if not model.trusted:
         from edge import probe  # what ships needs none, and starts sooner without
 
@@ -174,6 +171,12 @@ def tools() -> Any:
     from ai_edge_litert.tools import flatbuffer_utils
 
     return flatbuffer_utils
+
+
+def prove(package: str, data: bytes) -> None:
+    """Build an interpreter with one runtime alone, "ai-edge-litert" or "tflite-runtime". Raises what that raises."""
+    runtime = {"ai-edge-litert": _ai_edge_litert, "tflite-runtime": _tflite_runtime}[package]()
+    _allocated(runtime.Interpreter(model_content=data, num_threads=1))
 
 
 def _ai_edge_litert() -> Any:

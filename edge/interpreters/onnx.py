@@ -37,9 +37,6 @@ PROVIDERS: dict[Provider, str] = {
 BUILDS = {"tensorrt": "onnxruntime-gpu", "cuda": "onnxruntime-gpu", "cpu": "onnxruntime"}
 """The package whose build has a provider (for Jetson: NVIDIA's own wheel of onnxruntime-gpu)."""
 
-MOST_THREADS = 4
-"""As for LiteRT: more do not make MobileNetV2 faster on small boards, and starve the camera."""
-
 MOST_SAID = 300
 """Characters of what the runtime says that go into a message."""
 
@@ -114,7 +111,7 @@ def open(
         raise ModelError(f"model {model.path}: no ONNX file, which ONNX Runtime needs; {advice}")
     import onnxruntime
 
-    count = threads or min(MOST_THREADS, len(cores.big()))
+    count = threads or cores.best()
     wanted, passed = _offered(onnxruntime, providers), list[str]()
     for provider in wanted:
         try:
@@ -127,6 +124,13 @@ def open(
         opened.instead_of = tuple(passed)
         return opened
     raise AdapterError("; ".join(passed))
+
+
+def offered() -> list[str]:
+    """The providers that this build of ONNX Runtime has, by its own names. Raises ImportError."""
+    import onnxruntime
+
+    return list(onnxruntime.get_available_providers())
 
 
 def _offered(runtime: Any, providers: list[Provider] | None) -> list[Provider]:
@@ -192,19 +196,19 @@ def construct(data: bytes, threads: int, name: str, provider: Provider = "cpu") 
 
 
 def _kept(provider: Provider) -> dict[str, str]:
-    """Options of a provider: TensorRT's engine and timings are kept, for building them takes minutes."""
-    home = cache()
-    if provider != "tensorrt" or home is None:
+    """Options of a provider: TensorRT's engine and timings are kept, for building them takes minutes.
+
+    ONNX Runtime reads truth as "True" and "False", and throws at anything else (core/framework/provider_options_utils).
+    """
+    if provider != "tensorrt":
         return {}
+    precision = {"trt_int8_enable": "True", "trt_fp16_enable": "True"}
+    home = cache()
+    if home is None:
+        return precision
     place = str(home / "onnxruntime-tensorrt")
-    return {
-        "trt_int8_enable": "1",
-        "trt_fp16_enable": "1",
-        "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": place,
-        "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": place,
-    }
+    kept = {"trt_engine_cache_path": place, "trt_timing_cache_path": place}
+    return {**precision, **kept, "trt_engine_cache_enable": "True", "trt_timing_cache_enable": "True"}
 
 
 def _saturates(root: Path = Path("/")) -> bool:

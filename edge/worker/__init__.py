@@ -13,10 +13,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
 import subprocess
-import sys
+import time
 import weakref
 from collections.abc import Callable
 from mmap import mmap
@@ -24,11 +23,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edge.errors import AdapterError, EdgeError, InferenceError, ModelError, one_line
+from edge.children import Child, death
+from edge.errors import DeviceError, EdgeError, InferenceError, ModelError, one_line
 from edge.types import Array
 from edge.worker.messages import MOST_MESSAGE, OK, Failed, Message, Phase, Ready, size_of, views
 
-__all__ = ["Explain", "Loss", "Phase", "Worker", "death", "start"]
+__all__ = ["Explain", "Loss", "Phase", "Worker", "start"]
 
 log = logging.getLogger("edge")
 
@@ -63,15 +63,18 @@ DRAINED_EVERY = 64
 
 MOST_MEMORY = 1 << 30
 
-CHILD = "import os, sys; sys.path[:] = {path!r}; from edge.worker.child import main; main{arguments!r}; os._exit(0)"
+SLICE_S = 0.5
+"""A wait is in pieces of so long, between which it is seen whether the child is there at all."""
+
+CHILD = "import os; from edge.worker.child import main; main({target!r}, {argument!r}, *handles); os._exit(0)"
 """At its end a broken library could still crash in its destructors."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
     """How a child was lost.
 
-    phase: what it was at. how: "SIGSEGV", "exit code 1", or "" where it was ended, because it did not answer within
-    `limit_s` seconds. said: the last that it wrote to stderr, on one line.
+    phase: what it was at. how: "SIGSEGV", "exit code 1", or "" where it was ended, because it did neither answer nor
+    end within `limit_s` seconds. said: the last that it wrote to stderr, on one line.
     """
 
     phase: Phase
@@ -108,8 +111,8 @@ class Worker:
         self._limits = limits
         self._asked = 0
         self._views: list[Array] = []
-        self._line, self._process, self._stderr, living = _begin(target, data, argument)
-        self._end = weakref.finalize(self, _end, self._line, self._process, self._stderr, living, limits.close)
+        self._line, self._child, self._stderr = _begin(target, data, argument)
+        self._end = weakref.finalize(self, _end, self._line, self._child, self._stderr, limits.close)
         self._enter("start")
         try:
             ready = self._ready()
@@ -122,10 +125,7 @@ class Worker:
         self._enter("run")
 
     def infer(self, tensor: Array) -> list[Array]:
-        """Run on one input tensor; the outputs are copies.
-
-        Raises InferenceError, what the interpreter in the child raises, or what `explain` makes of its loss.
-        """
+        """Run on one input tensor; the outputs are copies. Raises InferenceError, whatever happens in the child."""
         if not self._end.alive:
             raise InferenceError("the process that runs the model was closed, or lost; open it again")
         place = self._views[0]
@@ -148,9 +148,9 @@ class Worker:
             self._drained()
         try:
             self._line.send(OK)
-            return self._line.recv(1)
+            return self._receive(1)
         except TimeoutError as error:
-            raise self._lost(hung=True) from error
+            raise self._lost("") from error
         except ConnectionError:
             return b""
         except BaseException:  # Ctrl-C between question and answer: they would never match again
@@ -161,17 +161,21 @@ class Worker:
         """Why the answer was none."""
         try:
             message: Failed = self._message(Failed)
-        except (EOFError, TimeoutError):
+        except EOFError:
             return self._lost()
-        return message.error()
+        except TimeoutError:
+            return self._lost("")
+        return self._fitting(message.error())
 
     def _ready(self) -> Ready:
         """Wait for the child to be so. Raises what it says, or what became of it."""
         while True:
             try:
                 message: Message = self._message(Message)
-            except (EOFError, TimeoutError) as error:
-                raise self._lost(hung=isinstance(error, TimeoutError)) from error
+            except EOFError as error:
+                raise self._lost() from error
+            except TimeoutError as error:
+                raise self._lost("") from error
             if isinstance(message, Ready):
                 self._drained()
                 return message
@@ -181,17 +185,31 @@ class Worker:
 
     def _enter(self, phase: Phase) -> None:
         self._phase: Phase = phase
-        self._line.settimeout(self._limits.of(phase))
+        self._line.settimeout(min(SLICE_S, self._limits.of(phase)))
 
     def _message(self, kind: Any) -> Any:
         """The next message. Raises EOFError where the child is no more, TimeoutError where it is silent."""
-        try:
-            packet = self._line.recv(MOST_MESSAGE)
-        except ConnectionError:
-            packet = b""
+        packet = self._receive(MOST_MESSAGE)
         if not packet:
             raise EOFError
-        return msgspec.json.decode(packet, type=kind)
+        try:
+            return msgspec.json.decode(packet, type=kind)
+        except msgspec.MsgspecError as error:
+            raise self._lost(f"it says what cannot be understood ({one_line(error, LAST_WORDS)})") from error
+
+    def _receive(self, size: int) -> bytes:
+        """What the child sends; nothing where it is no more, even if what it started still holds the line."""
+        until = time.monotonic() + self._limits.of(self._phase)
+        while True:
+            try:
+                return self._line.recv(size)
+            except ConnectionError:
+                return b""
+            except TimeoutError:
+                if self._child.process.poll() is not None:
+                    return b""
+                if time.monotonic() >= until:
+                    raise
 
     def _shared(self) -> list[Array]:
         """The input and the outputs in memory that the child gets to see as well."""
@@ -207,16 +225,23 @@ class Worker:
         finally:
             os.close(memory)
 
-    def _lost(self, hung: bool = False) -> EdgeError:
-        """End what is left of the child, and tell how it came to that."""
-        if hung:
-            self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may hold it
-            self._process.wait(self._limits.close)
-        how = "" if hung else death(self._process.poll())
-        loss = Loss(phase=self._phase, how=how, limit_s=self._limits.of(self._phase), said=self._drained())
+    def _lost(self, how: str | None = None) -> EdgeError:
+        """End what is left of the child, and tell how it came to that; `how` as `Loss` has it, None: by its end."""
+        limit_s = self._limits.of(self._phase)
+        if how is None:
+            limit_s = self._limits.close
+            try:
+                how = death(self._child.process.wait(limit_s))
+            except subprocess.TimeoutExpired:  # it has closed its line, and a driver holds it
+                how = ""
+        self._child.kill()
+        loss = Loss(phase=self._phase, how=how, limit_s=limit_s, said=self._drained())
         self.close()
-        return self._explain(loss)
+        return self._fitting(self._explain(loss))
+
+    def _fitting(self, error: EdgeError) -> EdgeError:
+        """An error as the phase has it: whatever fails in a run is an InferenceError, after which others may run."""
+        return error if self._phase != "run" or isinstance(error, InferenceError) else InferenceError(str(error))
 
     def _drained(self) -> str:
         """The last words that the child wrote to stderr since it was looked at."""
@@ -248,49 +273,34 @@ def start(
     return Worker(target, data, argument, Limits(load_s, answer_s, close_s), explain)
 
 
-def death(code: int | None) -> str:
-    """How a process ended, by its return code: "SIGSEGV", "exit code 1"; None: it did not."""
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-
-
-def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, subprocess.Popen[bytes], int, int]:
-    """Start the child: returns the line to it, itself, what it says, and the pipe at whose end it ends."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    said, saying = os.pipe()
-    alive, living = os.pipe()
-    for end in (said, saying):  # where it is full, words are lost; the child never waits for it
-        os.set_blocking(end, False)
-    try:
-        with theirs, os.fdopen(os.memfd_create("model"), "wb") as model:
+def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, Child, int]:
+    """Start the child: returns the line to it, itself, and what it says. Raises DeviceError."""
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as given:
+        try:
+            line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.enter_context(line)
+            given.enter_context(theirs)
+            said, saying = os.pipe()
+            ours.callback(os.close, said)
+            given.callback(os.close, saying)
+            for end in (said, saying):  # where it is full, words are lost; the child never waits for it
+                os.set_blocking(end, False)
+            model = given.enter_context(os.fdopen(os.memfd_create("model"), "wb"))
             model.write(data)
             model.flush()
-            handles = (theirs.fileno(), alive, model.fileno())
-            code = CHILD.format(path=sys.path, arguments=(target, argument, *handles))
-            line = [sys.executable, "-c", code]
-            child = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, stdout=saying, stderr=saying, pass_fds=handles, start_new_session=True
-            )
-    except OSError as error:
-        for end in (said, living):
-            os.close(end)
-        ours.close()
-        raise AdapterError(f"no process can be started ({one_line(error)}); free some memory") from error
-    finally:
-        os.close(saying)
-        os.close(alive)
-    return ours, child, said, living
+        except OSError as error:
+            raise DeviceError(f"no process can be started ({one_line(error)}); free some memory") from error
+        code = CHILD.format(target=target, argument=argument)
+        handles = (theirs.fileno(), model.fileno())
+        child = Child(code, stdin=subprocess.DEVNULL, stdout=saying, stderr=saying, handles=handles)
+        ours.pop_all()
+    return line, child, said
 
 
-def _end(line: socket.socket, process: subprocess.Popen[bytes], stderr: int, living: int, limit_s: float) -> None:
+def _end(line: socket.socket, child: Child, stderr: int, limit_s: float) -> None:
     """Take leave of a child: it closes its device where it can, and is killed where it cannot."""
     line.close()
-    for _ in range(2):
-        try:
-            process.wait(limit_s)
-            break
-        except subprocess.TimeoutExpired:
-            process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.process.wait(limit_s)
+    child.end(limit_s)
     os.close(stderr)
-    os.close(living)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
+import math
 import os
-import resource
-import select
 import signal
 import socket
 import sys
@@ -18,38 +16,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edge.errors import ModelError
 from edge.types import Interpreter
-from edge.worker.messages import BAD, OK, Doing, Failed, Phase, Ready, Tensor, size_of, views
+from edge.worker.messages import BAD, MOST_MESSAGE, OK, Doing, Failed, Phase, Ready, Tensor, size_of, views
 
 
-def main(target: str, argument: str, line: int, alive: int, model: int) -> None:
+def main(target: str, argument: str, line: int, model: int) -> None:
     """What the process does; the numbers are open files."""
-    die_with_the_parent(alive)
     keep_to_itself()
     with os.fdopen(model, "rb") as file, socket.socket(fileno=line) as talk:
         file.seek(0)
         serve(target, file.read(), argument, talk)
 
 
-def die_with_the_parent(alive: int) -> None:
-    """Have the kernel end this process when the other end of the pipe `alive` is closed.
-
-    It does so by SIGIO, whatever this process is busy with. (PR_SET_PDEATHSIG would do it when the thread ends that
-    started the process.)
-    """
-    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC)
-    ended = select.poll()
-    ended.register(alive, 0)
-    if ended.poll(0):  # closed before it was asked for
-        os._exit(0)
-
-
 def keep_to_itself() -> None:
-    """Leave signals from outside to the parent, write no core dumps, and be the first to go where memory runs out."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """Be the first to go where memory runs out, and lose what nobody reads."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
     sys.stdout = sys.stderr = Lossy()
@@ -87,15 +68,27 @@ def _loaded(target: str, data: bytes, argument: str, line: socket.socket) -> Int
         served: Interpreter = load(data, argument)
         _say(line, "trial")
         served.infer(np.zeros(served.inputs[0].shape, served.inputs[0].dtype))
+        line.send(_ready(served))
     except ConnectionError:
         raise
     except Exception as error:  # noqa: BLE001 - the parent raises it
         line.send(msgspec.json.encode(Failed.because(error)))
         return None
-    ins, outs = (list(map(Tensor.of, each)) for each in (served.inputs, served.outputs))
-    ready = Ready(ins, outs, served.backend, list(getattr(served, "instead_of", ())))
-    line.send(msgspec.json.encode(ready))
+    with contextlib.suppress(ValueError):  # outside the main thread
+        signal.signal(signal.SIGIO, signal.SIG_DFL)  # a library may ignore it, and then outlive the parent
     return served
+
+
+def _ready(served: Interpreter) -> bytes:
+    """What tells the parent that it may ask. Raises ModelError where that does not go into a message."""
+    ins, outs = (list(map(Tensor.of, each)) for each in (served.inputs, served.outputs))
+    for tensor in (*ins, *outs):
+        if not math.isfinite(tensor.scale):
+            raise ModelError(f"its tensor {tensor.name} has the scale {tensor.scale}; it is damaged: export it again")
+    packet = msgspec.json.encode(Ready(ins, outs, served.backend, list(getattr(served, "instead_of", ()))))
+    if len(packet) > MOST_MESSAGE:
+        raise ModelError(f"it has {len(ins) + len(outs):,} tensors; give a model of fewer")
+    return packet
 
 
 def _say(line: socket.socket, phase: Phase) -> None:

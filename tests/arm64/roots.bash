@@ -79,7 +79,7 @@ needed() { "$python" "$here/requirements.py" "$wheel" "$machine" "$@"; }
 make_site() {
   local lines
   mapfile -t lines < <(needed "${elsewhere[@]}")
-  fetched "$1" "${lines[@]}"
+  fetched "$1" pip "${lines[@]}" # some tests have pip fetch a wheel
   if [ "$machine" = armv7l ]; then
     fetched "$1" --no-deps tflite-runtime==2.14.0
     build_msgspec "$1"

@@ -249,7 +249,7 @@ def test_without_loadgen_the_command_says_how_to_install_it(bench, tmp_path):
     code, out, err = bench("mlperf", "--output", tmp_path / "logs")
     assert (code, out) == (1, "")
     assert err.startswith("edge-bench: LoadGen cannot run here: No module named 'mlperf_loadgen'; install it with")
-    assert "`pip install 'edgekit[mlperf]'`" in err
+    assert "`pip install './edgekit[mlperf]'`" in err
     assert not (tmp_path / "logs").exists()
 
 

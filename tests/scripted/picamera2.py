@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError, Future
 from types import SimpleNamespace
 
 import cv2
+import libcamera
 import numpy as np
 
 SCRIPT = SimpleNamespace()
@@ -38,6 +39,8 @@ def play(**changes):
             "start": None,
             "job": None,
             "hang": (),
+            "free": threading.Event(),
+            "gone": threading.Event(),
             "flushes": True,
             "sensor_ns": lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 5_000_000,
             "configured": [],
@@ -89,7 +92,7 @@ def buffer(stream):
     if form == "MJPEG":
         return np.ravel(cv2.imencode(".jpg", rgb[:, :, ::-1])[1])
     if form == "YUV420":
-        planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).ravel()
+        planes = encoded(rgb, stream["colour_space"])
         padded = np.full(stride * h * 3 // 2, 77, np.uint8)
         ends = np.cumsum([0, w * h, w * h // 4, w * h // 4])
         at = 0
@@ -113,6 +116,16 @@ def buffer(stream):
     return np.concatenate([np.ravel(flat), np.zeros(-flat.size % 4096, np.uint8)])
 
 
+def encoded(rgb, space):
+    """Planes of 8 bits, of limited range: ITU-T H.273, equations 8-38 and following."""
+    red, green, blue = np.moveaxis(rgb.astype(float), 2, 0)
+    grey = space.kr * red + (1 - space.kr - space.kb) * green + space.kb * blue
+    halves = [(blue - grey) / (1 - space.kb) / 2, (red - grey) / (1 - space.kr) / 2]
+    halves = [half.reshape(len(rgb) // 2, 2, -1, 2).mean((1, 3)) for half in halves]
+    scaled = [16 + grey * 219 / 255, *(128 + half * 224 / 255 for half in halves)]
+    return np.concatenate([plane.round().astype(np.uint8).ravel() for plane in scaled])
+
+
 class Platform:
     def __get__(self, instance, owner):
         return SimpleNamespace(name=SCRIPT.platform)
@@ -131,7 +144,7 @@ class Picamera2:
 
     def __init__(self, camera_num=0):
         if "init" in SCRIPT.hang:
-            threading.Event().wait(5)
+            SCRIPT.free.wait(5)
         if camera_num >= len(SCRIPT.cameras):
             words = f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check'
             raise RuntimeError(words)
@@ -145,7 +158,7 @@ class Picamera2:
         if SCRIPT.flushes:
             self.cancel_all_and_flush = lambda: [job.cancel() for job in self.pending]
 
-    def create_video_configuration(self, main, lores=None, raw=None, buffer_count=6):
+    def create_video_configuration(self, main, lores=None, raw=None, colour_space=None, buffer_count=6):
         given = {"main": main, "lores": lores, "raw": raw}
         for name in ("main", "lores"):
             if given[name] is not None and any(side % 2 for side in given[name]["size"]):
@@ -155,7 +168,9 @@ class Picamera2:
                 raise RuntimeError("lores stream dimensions may not exceed main stream")
             if SCRIPT.platform == "VC4" and lores["format"] != "YUV420":
                 raise RuntimeError("lores stream must be YUV")
-        return given | {"buffer_count": buffer_count}
+        large = main["size"][0] >= 1280 and main["size"][1] >= 720
+        usual = libcamera.ColorSpace.Rec709() if large else libcamera.ColorSpace.Smpte170m()
+        return given | {"buffer_count": buffer_count, "colour_space": colour_space or usual}
 
     def configure(self, config):
         SCRIPT.configured.append(config)
@@ -163,14 +178,16 @@ class Picamera2:
             raise AttributeError("'NoneType' object has no attribute 'orientation'")
         if config["lores"] is not None and config["lores"]["format"] in SCRIPT.give.get("refused", ()):
             raise RuntimeError(f"Invalid camera configuration: {config}")
-        self.camera_config = {name: self._laid_out(name, config[name]) for name in ("main", "lores")}
+        space = config["colour_space"]
+        self.camera_config = {name: self._laid_out(name, config[name], space) for name in ("main", "lores")}
 
-    def _laid_out(self, name, stream):
+    def _laid_out(self, name, stream, space):
         if stream is None:
             return None
         form = SCRIPT.give.get(name, stream["format"])
         each = {"BGR888": 3, "RGB888": 3, "XBGR8888": 4, "XRGB8888": 4, "YUYV": 2}.get(form, 1)
-        return {"format": form, "size": stream["size"], "stride": -(-stream["size"][0] * each // 64) * 64}
+        stride = -(-stream["size"][0] * each // 64) * 64
+        return {"format": form, "size": stream["size"], "stride": stride, "colour_space": space}
 
     def start(self):
         if SCRIPT.start:
@@ -181,6 +198,7 @@ class Picamera2:
         job = Job()
         if SCRIPT.frames is not None and self.given >= SCRIPT.frames:
             self.pending.append(job)
+            self.late = lambda: self._finish(job, signal_function)
             return job
         self.given += 1
         threading.Thread(target=self._finish, args=(job, signal_function), daemon=True).start()
@@ -196,7 +214,8 @@ class Picamera2:
 
     def close(self):
         if "close" in SCRIPT.hang:
-            threading.Event().wait(5)
+            SCRIPT.free.wait(5)
         self.closed += 1
         self.stopped += self.is_open
         self.is_open = False
+        SCRIPT.gone.set()

@@ -71,17 +71,11 @@ class NetworkDefinitionCreationFlag:
 class BuilderFlag:
     INT8 = "INT8"
     FP16 = "FP16"
-    GPU_FALLBACK = "GPU_FALLBACK"
 
 
 @documented
 class MemoryPoolType:
     WORKSPACE = "WORKSPACE"
-
-
-@documented
-class DeviceType:
-    DLA = "DLA"
 
 
 @documented
@@ -132,8 +126,6 @@ class Network:
 
 
 class IBuilderConfig:
-    default_device_type = None
-    DLA_core = -1
     progress_monitor = None
 
     def set_memory_pool_limit(self, pool, pool_size):
@@ -159,8 +151,6 @@ documented(IBuilderConfig)
 
 
 class Builder:
-    num_DLA_cores = SCRIPT.get("dla", 0)  # noqa: N815 - TensorRT calls it so
-
     def __init__(self, logger):
         if FAIL == "builder":
             logger.log(ILogger.Severity.ERROR, "CUDA initialization failure with error: 35")
@@ -180,7 +170,7 @@ class Builder:
         assert network.explicit, "8.x takes ONNX with an explicit batch only"
         if FAIL == "crash in build":
             os.abort()
-        note(f"device {config.default_device_type} {config.DLA_core}")
+        note("build")
         monitor = getattr(config, "progress_monitor", None)
         if monitor is not None:
             monitor.phase_start("Building", None, 2)
@@ -272,15 +262,13 @@ documented(ICudaEngine)
 
 
 class Runtime:
-    DLA_core = -1
-
     def __init__(self, logger):
         self._logger = logger
 
     def deserialize_cuda_engine(self, serialized_engine):
         if FAIL == "crash at load":
             os.abort()
-        note(f"load {self.DLA_core}")
+        note("load")
         if FAIL == "deserialise" or not bytes(serialized_engine).startswith(b'{"engine"'):
             self._logger.log(ILogger.Severity.ERROR, "Serialization assertion magicTag failed")
             return None

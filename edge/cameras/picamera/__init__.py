@@ -7,20 +7,22 @@ Bookworm) to 0.3.38, and of its manual, chapters 4 and 6.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
 from typing import Annotated, Any
 
 import cv2
 import msgspec
 import numpy as np
 
-from edge.cameras.picamera.ending import bounded, removed, shut
+from edge.cameras.picamera.ending import bounded, handed, removed, shut
 from edge.cameras.picamera.streams import Layout, plan, read
+from edge.devices import believable, permitted
 from edge.errors import AdapterError, CameraError, EdgeError, one_line
 from edge.stderr import held_back
 from edge.types import Array, Clock, Frame
@@ -42,10 +44,10 @@ FIRST_S = 8.0
 OPEN_S = 20.0
 """To load libcamera and set a camera up takes a slow board seconds."""
 
-YOUNG_NS = 10_000_000_000
-"""A sensor's timestamp older than this belongs to some other clock."""
-
 BUFFERS = 4
+
+Wanted = tuple[int | None, int | None, tuple[int, int] | None]
+"""Width and height of the main stream, and the size that the small one covers; None: nobody says."""
 
 ROOT = Path("/")
 
@@ -119,12 +121,19 @@ class Picamera:
 
     def _request(self) -> Any:
         # Not `picam2.wait(job, timeout)`, which knows no timeout before 0.3.18: a signal all versions send.
-        if self._camera is None:
+        camera = self._camera
+        if camera is None:
             raise CameraError(f"{self._name}: the camera is closed; open it again")
-        done = Event()
-        job = self._camera.capture_request(wait=False, signal_function=lambda job: done.set())
-        if not done.wait(self._wait_s):
-            raise CameraError(f"{self._name}: no frame for {self._wait_s:g} s; check its cable and its power")
+
+        def ask(take: Callable[[Any], None]) -> None:
+            camera.capture_request(wait=False, signal_function=take)
+
+        try:
+            # What comes too late has one of the few buffers, without which the camera would stand still.
+            job = handed(ask, self._wait_s, lambda job: job.get_result().release())
+        except TimeoutError as error:
+            words = f"no frame for {self._wait_s:g} s; check its cable and its power"
+            raise CameraError(f"{self._name}: {words}") from error
         request = job.get_result()
         self._wait_s = self._later_s
         return request
@@ -134,7 +143,7 @@ class Picamera:
         now = self._clock()
         slept = self._boot_clock() - now
         for time_ns in () if sensor is None else (sensor - slept, sensor):
-            if now - YOUNG_NS < time_ns <= now:
+            if believable(time_ns, now):
                 return time_ns
         return now
 
@@ -167,9 +176,7 @@ def open(
         raise AdapterError(f"{name}: {words}; start again when it has returned")
     library = load()
     try:
-        camera, stream = bounded(lambda: _started(library, number, (width, height, covers)), OPEN_S)
-    except TimeoutError as error:
-        raise CameraError(f"{name}: libcamera gives {error}; see `rpicam-hello --list-cameras`") from error
+        camera, stream = started(library, number, (width, height, covers))
     except EdgeError:
         raise
     except Exception as error:
@@ -178,11 +185,12 @@ def open(
 
 
 def load() -> Any:
-    """picamera2's class. Raises ImportError where it is missing, AdapterError where it does not fit what is here."""
+    """picamera2's class. Raises AdapterError where it is missing, or does not fit what is here."""
     # Read when libcamera is loaded: it would write into the terminal, beside our one line.
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:FATAL")
     try:
-        with held_back():
+        # Of the whole process, so only where there is something to say: at the first import.
+        with contextlib.nullcontext() if "picamera2" in sys.modules else held_back():
             from picamera2 import Picamera2
     except (ImportError, ValueError, AttributeError) as error:
         said = one_line(error)
@@ -191,16 +199,25 @@ def load() -> Any:
             raise AdapterError(
                 f"picamera2 of the system is built for another NumPy than {np.__version__}: {said}; {advice}"
             ) from error
-        if isinstance(error, ImportError):
-            raise
         raise AdapterError(f"picamera2 cannot be loaded: {said}; {INSTALL}") from error
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         logging.getLogger("picamera2").setLevel(logging.CRITICAL)
     return Picamera2
 
 
-def _started(library: Any, number: int, wanted: tuple[int | None, int | None, tuple[int, int] | None]) -> Any:
-    """An open camera that runs, and the name of the stream that frames are taken from."""
+def started(library: Any, number: int, wanted: Wanted, limit_s: float = OPEN_S) -> tuple[Any, str]:
+    """An open camera that runs, and the name of the stream that frames are taken from.
+
+    Raises CameraError where that takes longer; a camera that comes later is closed.
+    """
+    name = f"picamera:{number}"
+    try:
+        return bounded(lambda: _started(library, number, wanted), limit_s, lambda late: shut(late[0], name))
+    except TimeoutError as error:
+        raise CameraError(f"{name}: libcamera gives {error}; see `rpicam-hello --list-cameras`") from error
+
+
+def _started(library: Any, number: int, wanted: Wanted) -> tuple[Any, str]:
     camera = library(number)
     try:
         stream = _configure(camera, wanted)
@@ -211,8 +228,12 @@ def _started(library: Any, number: int, wanted: tuple[int | None, int | None, tu
         raise
 
 
-def _configure(camera: Any, wanted: tuple[int | None, int | None, tuple[int, int] | None]) -> str:
+def _configure(camera: Any, wanted: Wanted) -> str:
     """Try the small stream as RGB where the ISP makes that (Pi 5), then as YUV, then the main stream alone."""
+    from libcamera import ColorSpace
+
+    # The one that OpenCV's conversions decode; picamera2 takes BT.709 from 1280x720 on.
+    always = {"buffer_count": BUFFERS, "colour_space": ColorSpace.Smpte170m()}
     sensor = camera.camera_properties.get("PixelArraySize")
     pi = "ColorFilterArrangement" in camera.camera_properties  # as picamera2 tells a Pi's camera from others
     plans = plan(tuple(sensor) if pi and sensor else None, *wanted)
@@ -221,19 +242,14 @@ def _configure(camera: Any, wanted: tuple[int | None, int | None, tuple[int, int
     for format in (["BGR888", "YUV420"] if pisp else ["YUV420"]) if plans.lores else []:
         lores = {"format": format, "size": plans.lores}
         try:
-            camera.configure(camera.create_video_configuration(main=main, lores=lores, raw=raw, buffer_count=BUFFERS))
+            camera.configure(camera.create_video_configuration(main=main, lores=lores, raw=raw, **always))
             return "lores"
         except Exception as error:  # noqa: BLE001 - AttributeError of None, where a pipeline has one stream
             log.debug("a small stream of %s %s cannot be had: %s", format, plans.lores, one_line(error))
     if plans.lores:
         log.info("this camera has no second stream: frames are of the main one, %dx%d", *plans.main)
-    camera.configure(camera.create_video_configuration(main=main, raw=raw, buffer_count=BUFFERS))
+    camera.configure(camera.create_video_configuration(main=main, raw=raw, **always))
     return "main"
-
-
-def permitted(device: Path) -> bool:
-    """Whether this user may open a device for reading and writing."""
-    return os.access(device, os.R_OK | os.W_OK, effective_ids=True)
 
 
 def failure(name: str, error: BaseException, root: Path = ROOT) -> CameraError:

@@ -7,16 +7,20 @@ import contextlib
 import logging
 import re
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
+from edge.devices import opened
 from edge.errors import one_line
 
 CLOSE_S = 3.0
 """How long a camera may take to be given back."""
 
 ROOT = Path("/")
+
+T = TypeVar("T")
 
 log = logging.getLogger("edge")
 
@@ -40,29 +44,46 @@ def shut(camera: Any, name: str, limit_s: float = CLOSE_S, root: Path = ROOT) ->
 
 def removed(root: Path = ROOT) -> bool:
     """Whether a video device that this process has open was unplugged, or its driver taken away."""
-    for file in (root / "proc/self/fd").glob("*"):
-        with contextlib.suppress(OSError):
-            if re.fullmatch(r"/dev/(video|media|v4l-subdev)\d+ \(deleted\)", str(file.readlink())):
-                return True
-    return False
+    gone = re.compile(r"/dev/(video|media|v4l-subdev)\d+ \(deleted\)")
+    return any(gone.fullmatch(path) for path in opened(root / "proc/self"))
 
 
-def bounded(work: Callable[[], Any], limit_s: float) -> Any:
-    """What `work` returns or raises, done in a thread of its own; TimeoutError where it takes longer."""
-    outcome: list[tuple[Any, BaseException | None]] = []
+def handed(ask: Callable[[Callable[[T], None]], Any], limit_s: float, late: Callable[[T], Any]) -> T:
+    """What comes to the function that `ask` is called with, by whatever thread.
 
-    def run() -> None:
-        try:
-            outcome.append((work(), None))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            outcome.append((None, error))
+    Raises TimeoutError where nothing comes within so many seconds; `late` gets what comes afterwards.
+    """
+    taken: Future[T] = Future()
 
-    thread = Thread(target=run, name="edge-picamera", daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    if not outcome:
+    def take(thing: T) -> None:
+        if taken.set_running_or_notify_cancel():
+            taken.set_result(thing)
+            return
+        with contextlib.suppress(Exception):  # a thread of the library's, and nobody who waits
+            late(thing)
+
+    ask(take)
+    wait([taken], limit_s)
+    if taken.cancel():
         raise TimeoutError(f"no answer within {limit_s:g} s")
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result
+    return taken.result()
+
+
+def bounded(work: Callable[[], T], limit_s: float, late: Callable[[T], Any] = lambda result: None) -> T:
+    """What `work` returns or raises, done in a thread of its own; TimeoutError where it takes longer.
+
+    late: gets what `work` returns after that.
+    """
+
+    def run(take: Callable[[Future[T]], None]) -> None:
+        done: Future[T] = Future()
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            done.set_exception(error)
+        take(done)
+
+    def ask(take: Callable[[Future[T]], None]) -> None:
+        Thread(target=run, args=(take,), name="edge-picamera", daemon=True).start()
+
+    return handed(ask, limit_s, lambda done: late(done.result())).result()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import msgspec
 
-from edge.errors import CameraError, one_line
+from edge import children
+from edge.errors import AdapterError, CameraError
 
 LIST_S = 20.0
 """To load libcamera takes a slow board seconds."""
@@ -27,34 +26,34 @@ def installed() -> bool:
     return find_spec("picamera2") is not None
 
 
-CHILD = "import sys; sys.path[:] = {path!r}; from edge.cameras.picamera.listing import tell; tell()"
+CHILD = "from edge.cameras.picamera.listing import tell; tell()"
 
 
 def listed(limit_s: float = LIST_S) -> list[Listed]:
-    """The cameras of libcamera, USB cameras left out; asked in a child process, for the library may hang or crash.
-
-    Raises CameraError.
-    """
-    command = [sys.executable, "-c", CHILD.format(path=sys.path)]
+    """The cameras of libcamera, USB cameras left out. Raises AdapterError and CameraError."""
+    done = children.run(CHILD, limit_s)
+    if done.code is None:
+        raise CameraError(f"libcamera gives no answer within {limit_s:g} s; restart the board")
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        raise CameraError(f"libcamera gives no answer within {limit_s:g} s; restart the board") from error
-    try:
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=list[Listed])
+        told = msgspec.json.decode(done.out.splitlines()[-1], type=list[Listed] | str)
     except (IndexError, msgspec.MsgspecError) as error:
-        why = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        said = one_line(why[0]).partition("; ")[0]
         advice = "see `rpicam-hello --list-cameras`"
-        raise CameraError(f"picamera2 cannot list its cameras: {said}; {advice}") from error
+        raise CameraError(f"picamera2 cannot list its cameras: {done.last_words}; {advice}") from error
+    if isinstance(told, str):
+        raise AdapterError(told)
+    return told
 
 
 def tell() -> None:
-    """Print the cameras as JSON; what the child process does."""
+    """Print as JSON the cameras, or why the library cannot be loaded; what the child process does."""
     from edge.cameras import picamera
 
+    try:
+        known = picamera.load().global_camera_info()
+    except AdapterError as error:
+        print(msgspec.json.encode(str(error)).decode())
+        return
     cameras = [
-        Listed(number, str(each.get("Model", "unknown")), str(each.get("Id", "")))
-        for number, each in enumerate(picamera.load().global_camera_info())
+        Listed(number, str(each.get("Model", "unknown")), str(each.get("Id", ""))) for number, each in enumerate(known)
     ]
     print(msgspec.json.encode([each for each in cameras if "/usb" not in each.id]).decode())

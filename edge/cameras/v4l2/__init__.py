@@ -20,6 +20,7 @@ import numpy as np
 from edge.cameras.v4l2 import nodes
 from edge.cameras.v4l2.modes import JPEG, Mode, cheapest
 from edge.cameras.v4l2.nodes import devices, forbidden, of_libcamera
+from edge.devices import believable
 from edge.errors import CameraError
 from edge.types import Clock, Frame, PixelFormat
 
@@ -44,9 +45,6 @@ FAILURES = 5
 
 HICCUP_NS = 1_000_000_000
 """A read that fails after longer than this waited for a camera that gives nothing."""
-
-YOUNG_NS = 10_000_000_000
-"""A sensor's timestamp older than this belongs to some other clock."""
 
 log = logging.getLogger("edge")
 
@@ -103,7 +101,7 @@ class V4L2:
     def _captured_at(self) -> int:
         # OpenCV hands on the driver's timestamp, which the kernel's rules want from the monotonic clock.
         now, sensor = self._clock(), int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
-        return sensor if now - YOUNG_NS < sensor <= now else now
+        return sensor if believable(sensor, now) else now
 
     def close(self) -> None:
         """Give the camera back."""

@@ -15,6 +15,7 @@ from edge import sysfs
 from edge.cameras.v4l2 import ioctls
 from edge.cameras.v4l2.ioctls import Identity, Ioctl
 from edge.cameras.v4l2.modes import Mode
+from edge.devices import holders, permitted
 from edge.errors import CameraError
 
 ROOT = Path("/")
@@ -73,11 +74,6 @@ def forbidden(root: Path = ROOT) -> list[str]:
     return [path for path in nodes(root) if not permitted(path) and _may_be_camera(path, root)]
 
 
-def permitted(device: str) -> bool:
-    """Whether this user may open a device for reading and writing."""
-    return os.access(device, os.R_OK | os.W_OK, effective_ids=True)
-
-
 def _is_camera(device: str, ioctl: Ioctl) -> bool:
     try:
         with ioctls.opened(device, ioctl) as ask:
@@ -110,22 +106,6 @@ def stable(device: str, root: Path = ROOT) -> str:
             if os.path.realpath(link) == target:
                 return str(link)
     return device
-
-
-def holders(device: str, root: Path = ROOT) -> list[str]:
-    """Who has a device open, as "name (process 12)", as far as this user may see."""
-    target, found = os.path.realpath(device), []
-    for process in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        if _has_open(process, target):
-            found.append(f"{sysfs.text(process / 'comm') or 'a program'} (process {process.name})")
-    return found
-
-
-def _has_open(process: Path, target: str) -> bool:
-    try:
-        return any(str(file.readlink()) == target for file in (process / "fd").iterdir())
-    except OSError:  # of another user, or gone since
-        return False
 
 
 def interrogate(device: str, root: Path = ROOT, ioctl: Ioctl = fcntl.ioctl) -> Told:
@@ -162,7 +142,7 @@ def taken(device: str, root: Path = ROOT) -> CameraError:
 
 
 def _who(device: str, root: Path) -> tuple[str, str]:
-    found = holders(device, root)
+    found = list(holders(device, root))
     if found:
         return f"{', '.join(found)} uses it", "end that, or name another source"
     return "another user's program uses it", f"see which with `sudo fuser -v {device}`"

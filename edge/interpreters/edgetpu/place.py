@@ -6,10 +6,10 @@ its `usb:1` is another one after the first use. Here the number is that of the p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge import devices
 from edge.coral import EdgeTpu
 from edge.errors import DeviceError
 
@@ -67,11 +67,8 @@ def trouble(tpu: EdgeTpu) -> str | None:
 
 
 def holders(tpu: EdgeTpu, root: Path) -> Iterator[str]:
-    """The processes that hold an accelerator's node, "1234 (python3)", as far as this user may see them."""
-    node = str(root / str(tpu.node).lstrip("/"))
-    for process in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        if any(_leads_to(handle, node) for handle in _entries(process / "fd")):
-            yield f"{process.name} ({_name(process)})"
+    """The processes that hold an accelerator's node, "python3 (process 12)", as far as this user may see them."""
+    return devices.holders(root / str(tpu.node).lstrip("/"), root)
 
 
 def held(tpu: EdgeTpu, root: Path) -> bool:
@@ -79,32 +76,7 @@ def held(tpu: EdgeTpu, root: Path) -> bool:
     return next(holders(tpu, root), None) is not None
 
 
-def opened(found: Sequence[EdgeTpu], root: Path, handles: Path = Path("/proc/self/fd")) -> EdgeTpu | None:
+def opened(found: Sequence[EdgeTpu], root: Path) -> EdgeTpu | None:
     """The accelerator that this very process holds; None where it holds none that the kernel shows."""
     nodes = {str(root / tpu.node.lstrip("/")): tpu for tpu in found if tpu.node}
-    return next((nodes[path] for path in map(_target, _entries(handles)) if path in nodes), None)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:  # of another user, or ended meanwhile
-        return []
-
-
-def _leads_to(handle: Path, node: str) -> bool:
-    return _target(handle) == node
-
-
-def _target(handle: Path) -> str:
-    try:
-        return str(handle.readlink())
-    except OSError:
-        return ""
-
-
-def _name(process: Path) -> str:
-    try:
-        return re.sub(r"\W+", " ", (process / "comm").read_text()).strip()
-    except OSError:
-        return "?"
+    return next((nodes[path] for path in devices.opened(Path("/proc/self")) if path in nodes), None)

@@ -53,7 +53,7 @@ def refused(tpu: EdgeTpu | None, found: Sequence[EdgeTpu], said: str, root: Path
     name = f"edgetpu: {place.called(tpu)} ({tpu.place})"
     users = list(place.holders(tpu, root))
     if users:
-        return DeviceError(f"{name} is in use by process {', '.join(users)}; end that, or name another device")
+        return DeviceError(f"{name} is in use by {', '.join(users)}; end that, or name another device")
     why = said or "libedgetpu does not say why"
     return DeviceError(f"{name} cannot be opened ({why}); end what else may use it, and plug it in anew")
 

@@ -9,16 +9,16 @@ here. TensorRT 8.6, 10 and 11 are covered; **none of it was run on a GPU yet** (
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from edge import worker
-from edge.errors import AdapterError, EdgeError, InferenceError, ModelError
+from edge.errors import AdapterError, ConfigError, EdgeError, InferenceError, ModelError
+from edge.files import write_whole
 from edge.interpreters.tensorrt.build import built
-from edge.interpreters.tensorrt.engines import MISSING, Options, Order, folder, place
+from edge.interpreters.tensorrt.engines import MISSING, Options, Order, folder, place, spare
 from edge.models import ModelFile
 from edge.models.onnx import Grids, grids, needs_other_files
 from edge.types import Array, TensorSpec
@@ -69,7 +69,6 @@ def open(
     model: ModelFile,
     *,
     fp16: bool | None = None,
-    dla: Annotated[int, msgspec.Meta(ge=0, le=15)] | None = None,
     workspace_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)] = 256,
     device: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0,
     rebuild: bool = False,
@@ -77,20 +76,19 @@ def open(
     """Load a model, and build its engine first where none is kept; stderr tells how far that is.
 
     fp16: whether layers that are not int8 may run in half precision; None: where this TensorRT has the choice (from 11
-    on the file decides). dla: the number of the DLA core to run on, with the GPU for what it cannot. workspace_mb: the
-    most that one layer may use while it runs, in MiB. device: which GPU. rebuild: whatever is kept.
+    on the file decides). workspace_mb: the most that one layer may use while it runs, in MiB. device: which GPU.
+    rebuild: whatever is kept. A process builds an engine once: when it opens it again, it loads what it built.
 
-    Raises ModelError for a file that TensorRT cannot take, AdapterError where library or driver do not work,
-    DeviceError without a GPU or its memory.
+    Raises ModelError for a file that TensorRT cannot take, AdapterError where library or driver do not work or the
+    engine cannot be built here, DeviceError without a GPU or its memory.
     """
     name = f"model {model.path}: "
     _check(model, name)
-    options = Options(fp16=fp16, dla=dla, workspace_mb=workspace_mb)
-    with tempfile.TemporaryDirectory(prefix="edge-tensorrt-") as spare:
-        order = Order(folder=str(folder() or spare), model=model.sha256, device=device, options=options)
-        if order.folder == spare:
-            log.warning("tensorrt: the cache folder cannot be written, so that each start builds the engine anew")
-        return TensorRT(_served(order, model, name, rebuild), name)
+    options = Options(fp16=fp16, workspace_mb=workspace_mb)
+    cache = str(folder() or "")
+    mine = Order(folder=spare(), model=model.sha256, device=device, options=options, timings=cache)
+    kept = msgspec.structs.replace(mine, folder=cache) if cache else None
+    return TensorRT(_served(mine, kept, model, name, rebuild), name)
 
 
 def _check(model: ModelFile, name: str) -> None:
@@ -107,26 +105,49 @@ def _check(model: ModelFile, name: str) -> None:
         log.warning("%sno Q/DQ nodes, so that TensorRT runs it in floating point; for int8, %s", name, EXPORT)
 
 
-def _served(order: Order, model: ModelFile, name: str, rebuild: bool) -> worker.Worker:
-    """The child with the engine in it, built where it is not kept or cannot be loaded."""
-    why = "asked for anew"
-    if not rebuild:
-        try:
-            return _loaded(order, name)
-        except ModelError as error:
-            if MISSING not in str(error):
-                raise ModelError(f"{name}{error}") from error
-            why = str(error).partition(MISSING)[2].strip()
-    log.info("%sTensorRT builds the engine (%s)", name, why)
+def _served(mine: Order, kept: Order | None, model: ModelFile, name: str, rebuild: bool) -> worker.Worker:
+    """The child with the engine in it, built where it is not kept or cannot be loaded.
+
+    mine: the engine that this process builds, or has built. kept: the one in the cache, where that can be written.
+    """
+    if not place(mine).exists():
+        why = "asked for anew" if rebuild else "nothing can be kept"
+        if kept is not None and not rebuild:
+            try:
+                return _loaded(kept, name)
+            except ModelError as error:
+                if MISSING not in str(error):
+                    raise ModelError(f"{name}{error}") from error
+                why = str(error).partition(MISSING)[2].strip()
+        log.info("%sTensorRT builds the engine (%s)", name, why)
+        _build(mine, model.data, name)
+        _keep(mine, kept)
     try:
-        built(order, model.data, BUILD_S)
-    except EdgeError as error:
-        raise type(error)(f"{name}{error}") from error
-    try:
-        return _loaded(order, name)
+        return _loaded(mine, name)
     except ModelError as error:
         why = str(error).partition(MISSING)[2].strip() or str(error)
         raise ModelError(f"{name}the engine that was just built is of no use: {why}; give another model") from error
+
+
+def _build(order: Order, data: bytes, name: str) -> None:
+    """Build an engine. What fails is no DeviceError: it would be tried again, for minutes each time."""
+    try:
+        built(order, data, BUILD_S)
+    except EdgeError as error:
+        kind = type(error) if isinstance(error, ConfigError | ModelError) else AdapterError
+        raise kind(f"{name}{error}") from error
+
+
+def _keep(mine: Order, kept: Order | None) -> None:
+    """Keep what was built for the next start, where that can be."""
+    why = "the cache folder cannot be written"
+    if kept is not None:
+        try:
+            write_whole(place(kept), place(mine).read_bytes())
+            return
+        except OSError as error:
+            why = f"{place(kept)}: {error.strerror}"
+    log.warning("tensorrt: %s, so that each start builds the engine anew; make room there", why)
 
 
 def _loaded(order: Order, name: str) -> worker.Worker:

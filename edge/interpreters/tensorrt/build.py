@@ -18,31 +18,24 @@ from typing import Any
 
 import msgspec
 
-from edge.errors import AdapterError, ConfigError, DeviceError, EdgeError, InferenceError, ModelError, one_line
+from edge.children import Child, death
+from edge.errors import AdapterError, ConfigError, DeviceError, EdgeError, ModelError, one_line
 from edge.files import write_whole
 from edge.interpreters.tensorrt import library
 from edge.interpreters.tensorrt.engines import Options, Order, keep, timings
 from edge.interpreters.tensorrt.library import Cuda
 from edge.interpreters.tensorrt.shown import Shown, Step, shown
-from edge.worker import death
+from edge.worker.messages import Failed
 
-KINDS: dict[str, type[EdgeError]] = {
-    kind.__name__: kind for kind in (AdapterError, ConfigError, DeviceError, InferenceError, ModelError)
-}
+CHILD = "from edge.interpreters.tensorrt.build import child; child({order!r})"
 
-CHILD = "import sys; sys.path[:] = {path!r}; from edge.interpreters.tensorrt.build import child; child({order!r})"
+LAST_S = 10.0
+"""Seconds in which the child ends once it has said all."""
 
 LAST_SAID = 3
 """Lines of the child's stderr that go into a message."""
 
 OUT_OF_MEMORY = ("out of memory", "outofmemory", "insufficient memory", "cudaerrormemoryallocation")
-
-
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The child could not do it; `kind` is the name of an error."""
-
-    kind: str
-    text: str
 
 
 def built(
@@ -54,26 +47,27 @@ def built(
 
     Raises ModelError, AdapterError, DeviceError or ConfigError, in the words of the child or of its end.
     """
-    code = CHILD.format(path=sys.path, order=msgspec.json.encode(order).decode())
+    code = CHILD.format(order=msgspec.json.encode(order).decode())
     with tempfile.TemporaryFile() as model, tempfile.TemporaryFile() as said, shown() as show:
         model.write(data)
         model.seek(0)
-        process = subprocess.Popen([sys.executable, "-c", code], stdin=model, stdout=subprocess.PIPE, stderr=said)
+        child = Child(code, stdin=model, stdout=subprocess.PIPE, stderr=said)
         try:
-            failed = _followed(process, show, clock() + limit_s, clock, idle_s)
-            how = death(process.wait(10))
+            failed = _followed(child.process, show, clock() + limit_s, clock, idle_s)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(LAST_S)
+            code_of_end = child.process.poll()
         finally:
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+            child.end()
         if failed:
-            raise KINDS.get(failed.kind, InferenceError)(failed.text)
-        if process.returncode:
+            raise failed.error()
+        if code_of_end != 0:
+            how = "it does not end" if code_of_end is None else death(code_of_end)
             said.seek(0)
             last = one_line(b" ".join(said.read()[-2000:].splitlines()[-LAST_SAID:]).decode("utf-8", "replace"), 300)
             more = f": {last}" if last else ""
-            raise AdapterError(f"TensorRT crashed while it built the engine ({how}){more}; {library.DRIVER}")
+            advice = library.MEMORY if how == "SIGKILL" else library.DRIVER
+            raise AdapterError(f"TensorRT crashed while it built the engine ({how}){more}; {advice}")
 
 
 def _followed(
@@ -86,8 +80,10 @@ def _followed(
         ready, _, _ = select.select([handle], [], [], max(0.0, min(idle_s, until - clock())))
         if clock() >= until:
             advice = "see with `sudo dmesg` whether the GPU works"
-            raise DeviceError(f"TensorRT did not end to build the engine in time; {advice}")
+            raise AdapterError(f"TensorRT did not end to build the engine in time; {advice}")
         if not ready:
+            if process.poll() is not None:  # what it started may hold the line
+                return None
             show.still()
             continue
         chunk = os.read(handle, 1 << 16)
@@ -95,7 +91,10 @@ def _followed(
             return None
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            message = msgspec.json.decode(line, type=Step | Failed)
+            try:
+                message = msgspec.json.decode(line, type=Step | Failed)
+            except msgspec.MsgspecError as error:
+                raise AdapterError(f"TensorRT's build says what is no message: {one_line(error, 200)}") from error
             if isinstance(message, Failed):
                 return message
             show(message)
@@ -120,9 +119,8 @@ def finished(order: Order, data: bytes, say: Callable[[Step | Failed], None]) ->
     except BrokenPipeError:  # nobody listens any more
         return 1
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        kind = type(error).__name__ if isinstance(error, EdgeError) else InferenceError.__name__
         with contextlib.suppress(BrokenPipeError):
-            say(Failed(kind, one_line(error, 600)))
+            say(Failed.because(error))
         return 1
     return 0
 
@@ -188,12 +186,6 @@ def _configured(trt: Any, builder: Any, options: Options, say: Callable[[Step], 
         raise ConfigError(f"fp16: TensorRT {trt.__version__} takes the precision from the file; leave it out")
     if options.fp16 is not False and hasattr(flags, "FP16"):
         config.set_flag(flags.FP16)
-    if options.dla is not None:
-        if options.dla >= builder.num_DLA_cores:
-            raise DeviceError(f"dla: this board has {builder.num_DLA_cores} DLA cores; give a lower number, or none")
-        config.default_device_type = trt.DeviceType.DLA
-        config.DLA_core = options.dla
-        config.set_flag(flags.GPU_FALLBACK)
     monitor = _monitor(trt, say) if hasattr(trt, "IProgressMonitor") else None
     if monitor is not None:
         config.progress_monitor = monitor
@@ -232,7 +224,7 @@ def _monitor(trt: Any, say: Callable[[Step], None]) -> Any:
 def _refused(heard: list[str]) -> EdgeError:
     said = _last(heard, "it does not say why")
     if any(words in line.lower() for line in heard for words in OUT_OF_MEMORY):
-        return DeviceError(f"TensorRT ran out of memory while it built the engine: {said}; {library.MEMORY}")
+        return AdapterError(f"TensorRT ran out of memory while it built the engine: {said}; {library.MEMORY}")
     return ModelError(f"TensorRT cannot build an engine of it: {said}; export it again with `edge export`")
 
 

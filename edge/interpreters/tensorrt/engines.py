@@ -6,9 +6,13 @@ what follows, so that neither a stranger nor a damaged one reaches TensorRT, whi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
+import shutil
+import tempfile
+from functools import cache as once
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ MAGIC = b"edgekit engine 1\n"
 MISSING = "no engine that can be used:"
 """Begins the reason of the ModelError with which a child says that one must be built."""
 
+FIRST_USE = "its first use here"
+
 MOST_HEAD = 4096
 
 
@@ -29,17 +35,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What changes the engine that is built of a model; None: left to TensorRT's version."""
 
     fp16: bool | None = None
-    dla: int | None = None
     workspace_mb: int = 256
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be loaded or built. folder: where engines are kept. model: its SHA-256. device: the GPU's number."""
+    """What is to be loaded or built.
+
+    folder: where the engine is. model: its SHA-256. device: the GPU's number. timings: the folder of what TensorRT
+    measures of kernels; "": the same.
+    """
 
     folder: str
     model: str
     device: int
     options: Options
+    timings: str = ""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +79,14 @@ def folder() -> Path | None:
     return None
 
 
+@once
+def spare() -> str:
+    """A folder for what this process builds, for as long as it lives: nothing is built twice where nothing is kept."""
+    made = tempfile.mkdtemp(prefix="edge-tensorrt-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
 def place(order: Order) -> Path:
     """The file of an engine: one a model and its options, so that a newer TensorRT takes the place of the older."""
     short = hashlib.sha256(msgspec.json.encode((order.options, order.device))).hexdigest()[:8]
@@ -78,16 +96,16 @@ def place(order: Order) -> Path:
 def timings(order: Order, identity: Identity) -> Path:
     """The file of what TensorRT measured of kernels, which other models use as well."""
     who = (identity.tensorrt, identity.gpu, identity.compute_capability)
-    return Path(order.folder) / f"{hashlib.sha256(msgspec.json.encode(who)).hexdigest()[:16]}.timings"
+    return Path(order.timings or order.folder) / f"{hashlib.sha256(msgspec.json.encode(who)).hexdigest()[:16]}.timings"
 
 
 def kept(order: Order, identity: Identity) -> bytes:
     """The engine that is kept for this machine. Raises ModelError, which begins with `MISSING` and says why not."""
     path = place(order)
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() or not path.exists() else b""  # a pipe would never end
     except FileNotFoundError:
-        raise ModelError(f"{MISSING} its first use here") from None
+        raise ModelError(f"{MISSING} {FIRST_USE}") from None
     except OSError as error:
         raise ModelError(f"{MISSING} {path}: {error.strerror}") from error
     head, plan = _opened(data, path)

@@ -22,7 +22,7 @@ MEMORY = "end what else uses the GPU, or give fewer workspace_mb"
 
 KNOWN: dict[str, tuple[type[EdgeError], str, str]] = {
     "cudaErrorNoDevice": (DeviceError, "there is no NVIDIA GPU", NO_GPU),
-    "cudaErrorInvalidDevice": (DeviceError, "there is no NVIDIA GPU of that number", "leave `device` out"),
+    "cudaErrorInvalidDevice": (AdapterError, "there is no NVIDIA GPU of that number", "leave `device` out"),
     "cudaErrorInsufficientDriver": (AdapterError, "the driver is missing, or older than the CUDA of Python", DRIVER),
     "cudaErrorCallRequiresNewerDriver": (AdapterError, "the driver is older than the CUDA of Python", DRIVER),
     "cudaErrorSystemDriverMismatch": (AdapterError, "driver and CUDA do not fit", "start the machine anew"),

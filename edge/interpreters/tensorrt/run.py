@@ -34,10 +34,10 @@ class Loaded:
     """An engine that is ready. Not for use by several threads at once."""
 
     threads = None
+    backend = "tensorrt"
 
-    def __init__(self, trt: Any, cuda: Cuda, engine: Any, backend: str) -> None:
+    def __init__(self, trt: Any, cuda: Cuda, engine: Any) -> None:
         """Raises ModelError where it takes more than one picture, DeviceError without memory."""
-        self.backend = backend
         self._cuda = cuda
         self._context = engine.create_execution_context()
         if self._context is None:
@@ -92,11 +92,8 @@ def load(_: bytes, argument: str) -> Loaded:
     cuda = Cuda(order.device)
     plan = kept(order, library.identity(trt, cuda, order))
     runtime = trt.Runtime(library.logger(trt, heard))
-    dla = order.options.dla
-    if dla is not None:
-        runtime.DLA_core = dla
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         said = f": {heard[-1]}" if heard else ""
         raise ModelError(f"{MISSING} {place(order)} does not load{said}")
-    return Loaded(trt, cuda, engine, "tensorrt" if dla is None else f"tensorrt-dla{dla}")
+    return Loaded(trt, cuda, engine)
