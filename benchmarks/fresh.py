@@ -9,8 +9,8 @@ def answer(begun_ns: int, model: str | None, profile: str, threads: int | None, 
     """Load a model (None: the profile's, or the interpreter's own) and answer one grey picture of 640 x 480.
 
     Returns JSON: times_ns (of `time.monotonic_ns`, when it began, had imported, had loaded, had answered), backend,
-    instead_of (why nothing that the profile prefers), threads of the interpreter, and peak_bytes of this process's
-    memory; None where that is not told.
+    model, instead_of (why nothing that the profile prefers), threads of the interpreter, and peak_bytes of this
+    process's memory; None where that is not told.
     """
     import numpy as np
 
@@ -30,6 +30,7 @@ def answer(begun_ns: int, model: str | None, profile: str, threads: int | None, 
     told = {
         "times_ns": [begun_ns, imported, loaded, answered],
         "backend": engine.interpreter.backend,
+        "model": engine.model,
         "instead_of": engine.instead_of,
         "threads": getattr(engine.interpreter, "threads", None),
         "peak_bytes": _peak(),

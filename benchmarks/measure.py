@@ -14,7 +14,7 @@ from edge.engine import Engine
 from edge.errors import ConfigError
 
 from . import scenarios
-from .parts import Bench, Job, Lost, Sample, Scenario, failure
+from .parts import Bench, Job, Lost, Sample, Scenario, failure, mixed
 from .record import Fidelity, Result, Window
 from .seen import Around, Idle, Seen, Taken, iso, result_of
 from .warmup import Warm, warm_up
@@ -66,6 +66,7 @@ def measured(job: Job, bench: Bench, before: Idle, check: Check, progress: Progr
     None where somebody stopped it before there was a sample. Raises the errors of the toolkit where not one sample
     could be taken.
     """
+    job = _unmixed(job)
     if not job.model.trusted:  # a stranger's model is tried once, and that is no part of loading it
         job.open().close()
     bench.host.forget_peak()
@@ -98,6 +99,21 @@ def _yardstick(job: Job, bench: Bench, scenario: Scenario) -> Timed:
         made()
         made()
     return Timed(made, called(threads), bench.clock)
+
+
+def _unmixed(job: Job) -> Job:
+    """The job, whose `open` refuses another backend or model than the first time: no figure is of two of them."""
+    known: list[tuple[str, str]] = []
+
+    def opening() -> Engine:
+        engine = job.open()
+        known.append((engine.interpreter.backend, engine.model))
+        if known[-1] != known[0]:
+            engine.close()
+            raise mixed(known[0], known[-1], engine.instead_of)
+        return engine
+
+    return msgspec.structs.replace(job, open=opening)
 
 
 def _timed(job: Job, bench: Bench, spent: list[int]) -> Job:

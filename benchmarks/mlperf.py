@@ -32,7 +32,10 @@ Scenario = Literal["SingleStream", "Offline"]
 
 SCENARIOS: tuple[Scenario, ...] = ("SingleStream", "Offline")
 
-INSTALL = "install it with `pip install './edgekit[mlperf]'`, the folder of your clone, (on aarch64 pip builds it, and needs a C++ compiler)"
+INSTALL = (
+    "install it with `pip install './edgekit[mlperf]'`, the folder of your clone "
+    "(on aarch64 pip builds it, and needs a C++ compiler)"
+)
 
 SUMMARY = "mlperf_log_summary.txt"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -32,6 +32,15 @@ def failure(error: BaseException, name: str) -> EdgeError:
     log.debug("%s", name, exc_info=error)
     told = f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
     return InferenceError(f"{name}: {told}; a fault of what runs it, or of its camera: see more with --debug")
+
+
+def mixed(first: tuple[str, str], then: tuple[str, str], instead_of: Sequence[str]) -> InferenceError:
+    """That a (backend, model) came in the place of another, so that a figure would be of both."""
+    ran, runs = (f"{model} on {backend}" for backend, model in (first, then))
+    because = f", because {'; '.join(instead_of)}" if instead_of else ""
+    return InferenceError(
+        f"{ran} was measured, and now {runs} would be{because}; a figure is of one of them: try again"
+    )
 
 
 class Sample(NamedTuple):

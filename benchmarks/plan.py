@@ -19,8 +19,8 @@ from edge.adapters import Adapter
 from edge.cameras import sample
 from edge.cli.eval import NATIVE, RUNTIMES
 from edge.engine import Engine, open_engine
-from edge.errors import CameraError, ConfigError
-from edge.models import ModelFile
+from edge.errors import CameraError, ConfigError, ModelError
+from edge.models import ModelFile, graph
 from edge.preprocess import decode
 from edge.profile import DeviceProfile
 from edge.types import Camera, Fit, Frame
@@ -206,5 +206,9 @@ def _own_model(asked: Asked, profile: DeviceProfile) -> Path | None:
 def reference(job: Job, model: str | None, engine: Engine) -> Engine:
     """The same network on the processor, one thread. Raises the errors of the toolkit where nothing here runs it."""
     file = models.load(model) if model else job.model
+    if model is None and file.format == "tflite" and graph.compiled_for_edgetpu(file.data):
+        raise ModelError(
+            f"{file.name}: compiled for the Edge TPU; give the model it was compiled from: --reference MODEL"
+        )
     alone = msgspec.structs.replace(profiles.load(), interpreters=(Adapter(RUNTIMES[NATIVE[file.format]]),))
     return open_engine(alone, model=file, fit=engine.preprocessor.fit, threads=1)

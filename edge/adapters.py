@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from itertools import chain
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -77,6 +78,9 @@ def check(family: str, kind: str, options: dict[str, Any], where: str) -> dict[s
         checked = msgspec.convert(options, schema)
     except msgspec.ValidationError as error:
         key, reason = key_and_reason(error)
+        if "regex" in reason:  # which tells a user nothing
+            told = (meta.examples or () for meta in getattr(hints[key], "__metadata__", ()))
+            reason = f"{options[key]!r} is none; give one like {', '.join(map(repr, chain(*told)))}"
         known = ", ".join(name for name, *_ in fields) or "no option"
         raise ConfigError(f"{where}{key}: {reason}; {kind} takes: {known}") from error
     return {name: getattr(checked, name) for name in options}

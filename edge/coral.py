@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,47 @@ USB_IDS: dict[tuple[str | None, str | None], Condition] = {
     ("18d1", "9302"): "ready",
 }
 PCI_ID = ("0x1ac1", "0x089a")
+
+LIBRARY = "libedgetpu.so.1"
+
+USB_2_MBIT = 480
+"""The speed of a USB 2 port, which slows an accelerator down."""
+
+
+class Advice(NamedTuple):
+    """What mends something: in words, and the command that goes with them, "" for none."""
+
+    words: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        """On one line."""
+        return self.words + (f": `{self.command}`" if self.command else "")
+
+
+GET_LIBRARY = Advice(
+    "take libedgetpu1-std_*.deb for this system from https://github.com/feranick/libedgetpu/releases, since Google's "
+    "of 2021 crashes in newer runtimes",
+    "sudo apt install ./libedgetpu1-std_*.deb",
+)
+"""https://github.com/google-coral/edgetpu/issues/812"""
+
+GET_DRIVER = Advice(
+    "take gasket-dkms_*.deb from https://github.com/feranick/gasket-driver/releases, since Google's does not build "
+    "from Linux 6.4 on, and then `sudo reboot`",
+    "sudo apt install dkms linux-headers-$(uname -r) ./gasket-dkms_*.deb",
+)
+"""https://github.com/google/gasket-driver/issues/12"""
+
+POWER_OFF = Advice(
+    "it answers again only after its power was off, which a restart does not do: shut down, take the power away for "
+    "some seconds, see that it sits firmly and stays cool",
+    "sudo poweroff",
+)
+
+GROUPS: dict[Bus, str] = {"usb": "plugdev", "pci": "apex"}
+"""The group that udev gives an accelerator to, by the rules of libedgetpu1-std and of gasket-dkms."""
+
 
 OFF_THE_BUS = -89700
 """What the driver `apex` makes of a temperature register that reads as ones, as all do once the link is gone."""
@@ -52,6 +93,19 @@ class EdgeTpu(msgspec.Struct, frozen=True, kw_only=True):
 def found(root: Path = Path("/")) -> list[EdgeTpu]:
     """The accelerators of this machine, those of USB first. Never raises: what cannot be read is not there."""
     return _on_usb(root) + _on_pci(root)
+
+
+def trouble(tpu: EdgeTpu) -> tuple[str, Advice] | None:
+    """Why it cannot be used, as the kernel shows it, and what mends that; None: nothing is known against it."""
+    if tpu.condition == "no driver":
+        return "its driver (apex) is not loaded", GET_DRIVER
+    if tpu.condition == "fallen off the bus":
+        return "it has fallen off the bus", POWER_OFF
+    if tpu.permitted is not False:
+        return None
+    brings = {"usb": "libedgetpu1-std", "pci": "gasket-dkms"}[tpu.bus]
+    words = f"log in anew, and see that udev has the rule which {brings} brings"
+    return f"this user may not open {tpu.node}", Advice(words, f"sudo usermod -aG {GROUPS[tpu.bus]} $USER")
 
 
 def on_pci(root: Path = Path("/")) -> list[Path]:

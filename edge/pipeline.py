@@ -24,7 +24,7 @@ from edge import source as sources
 from edge.adapters import Adapter
 from edge.channel import Channel
 from edge.engine import CANNOT_RUN, Engine, Wanted, openers
-from edge.errors import AdapterError, CameraError
+from edge.errors import AdapterError, CameraError, ConfigError
 from edge.files import printable
 from edge.lasting import Lasting
 from edge.profile import DeviceProfile
@@ -217,6 +217,8 @@ def open_pipeline(
     labels, fit, threads, top_k, threshold, as `open_engine` takes them. Profile, source and model are checked before
     the camera is opened. Raises the errors of `edge.errors`.
     """
+    if not patience_s >= 0:
+        raise ConfigError(f"patience is {patience_s!r}; give a number of seconds, 0 or more")
     if not isinstance(profile, DeviceProfile):
         profile = profiles.load(profile or profiles.AUTO)
     listed = cameras(profile, None if source is None else str(source))
@@ -244,25 +246,27 @@ class Source(NamedTuple):
 def cameras(profile: DeviceProfile, source: str | None) -> list[Source]:
     """What may be opened, in order: `source` alone where it is given.
 
-    A profile that nobody named may also have any other camera that there is. Raises ConfigError.
+    A profile that nobody named may also have any other camera that there is; none is listed twice. Raises ConfigError.
     """
     if source is not None:
         return [Source(printable(source), sources.parse(source))]
     listed = [Source(adapter.kind, adapter) for adapter in profile.cameras]
     if listed and profile.because is None:
         return listed
-    found = Source(sources.default(), sources.parse(sources.default()))
-    known = found.adapter.kind == "sample" or any(_same(found.adapter, adapter) for adapter in profile.cameras)
+    name = sources.default()
+    found = Source(name, sources.parse(name))
+    known = found.adapter.kind == "sample" or is_listed(found.adapter, profile.cameras)
     return listed if listed and known else [*listed, found]
 
 
-def _same(found: Adapter, listed: Adapter) -> bool:
-    """Whether a camera that was found is the one that a profile lists; by itself each kind opens the first it finds."""
-    own = listed.options.get("device", listed.options.get("number"))
-    if found.kind != listed.kind or own is None:
-        return found.kind == listed.kind
-    device = found.options.get("device", found.options.get("number"))
-    return own == device or (isinstance(own, str) and os.path.realpath(own) == os.path.realpath(str(device)))
+def is_listed(found: Adapter, listed: Sequence[Adapter]) -> bool:
+    """Whether the first camera that was found is among those: where it is not told which, a kind opens its first."""
+
+    def which(adapter: Adapter) -> object:
+        device, number = (adapter.options.get(name) for name in ("device", "number"))
+        return number if device is None else os.path.realpath(device)
+
+    return any(each.kind == found.kind and which(each) in (None, which(found)) for each in listed)
 
 
 def first_that_opens(cameras: Sequence[Source], given: dict[str, Any]) -> tuple[Source, Camera]:

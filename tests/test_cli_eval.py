@@ -57,6 +57,19 @@ def test_json_tells_each_model_each_difference_and_each_class(cli, data, tiny_fi
     assert found["classes"][2] == {"label": "class g", "index": 6, "images": 1, "top1": [0.0, 0.0, 0.0]}
 
 
+def test_why_another_interpreter_runs_is_told_with_the_score(cli, data, tiny_file, tmp_path):
+    path = tmp_path / "two.toml"
+    absent = f'kind = "scripted"\nscript = ["absent 9"]\nstate = "{tmp_path / "state"}"\n'
+    litert = f'kind = "litert"\nmodel = "{tiny_file}"\n'
+    path.write_text(f'name = "two"\n[[interpreter]]\n{absent}[[interpreter]]\n{litert}')
+    why = "scripted interpreter: there is no device; the script says so"
+    ran = cli("eval", "--data", data, "--profile", path, "--json")
+    assert json.loads(ran.out)["models"][0]["instead_of"] == [why]
+    assert f"litert-cpu because {why}" in cli("eval", "--data", data, "--profile", path).out
+    both = cli("eval", "--data", data, "--profile", path, "--against", tiny_file)
+    assert f"litert-cpu because {why}" in " ".join(both.out.split())
+
+
 def test_json_tells_each_picture_where_that_is_asked(cli, data, tiny_file, unlabelled):
     (data / "2.png").write_bytes(b"no picture")
     arguments = ("--data", data, "--model", tiny_file, "--against", unlabelled, "--per-picture", "--json")

@@ -14,7 +14,7 @@ def test_without_pytorch_the_command_says_what_to_install(cli, tmp_path):
         pytest.skip("PyTorch is here")
     ran = cli("finetune", tmp_path, "-o", tmp_path / "m.tflite")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "edge: torch is not installed; install what makes models with `pip install 'edgekit[train]'`\n"
+    assert ran.err == "edge: torch is not installed; install what makes models with `pip install './edgekit[train]'`\n"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_profiles_check_says_what_will_be_tried_in_order_and_notes_models_that_a
     assert ran.code == 0
     assert ran.out.splitlines() == [
         f"{file}: good",
-        "  camera 1: v4l2 (device = /dev/video9)",
+        '  camera 1: v4l2 (device = "/dev/video9")',
         "  camera 2: sample",
         "  interpreter 1: litert (threads = 2), model mobilenet_v2_1.0_224_quant",
         f"  interpreter 2: litert (threads = 1), model {models.DEFAULT} (the default)",
@@ -120,7 +120,16 @@ def test_profiles_check_says_what_will_be_tried_in_order_and_notes_models_that_a
 
 
 def test_profiles_check_shows_a_list_as_one(cli):
-    assert "onnx (providers = [tensorrt, cuda]), model" in cli("profiles", "check", "jetson-orin-nx").out
+    assert 'onnx (providers = ["tensorrt","cuda"]), model' in cli("profiles", "check", "jetson-orin-nx").out
+
+
+def test_profiles_check_tells_where_no_interpreter_can_run_as_it_stands(cli, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text('name = "x"\n[[interpreter]]\nkind = "edgetpu"\nusb_always_dfu = false\n')
+    ran = cli("profiles", "check", file)
+    assert ran.out.startswith(f"{file}: good, but no interpreter of it can run as it stands\n")
+    assert "edgetpu (usb_always_dfu = false), model" in ran.out
+    assert ran.err.startswith(f"note: model {models.DEFAULT}: not compiled for the Edge TPU")
 
 
 def test_profiles_check_knows_auto_and_what_a_profile_leaves_open(cli):

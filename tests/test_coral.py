@@ -155,3 +155,12 @@ def test_no_bytes_of_a_file_make_it_fall(tmp_path_factory, file, noise):
     Path(place).write_bytes(noise)
     for tpu in coral.found(board.root):
         assert tpu.temperature_c is None or -40 < tpu.temperature_c < 150
+
+
+def test_files_of_nonsense_and_links_in_a_circle_are_no_accelerator_and_no_error(tmp_path):
+    apex = tmp_path / "sys/class/apex"
+    apex.mkdir(parents=True)
+    (apex / "apex_0").symlink_to("apex_0")
+    (apex / "apex_1").mkdir()
+    (apex / "apex_1/temp").write_text("9" * 5000)
+    assert [tpu.temperature_c for tpu in coral.found(tmp_path)] == [None, None]

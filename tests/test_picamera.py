@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+import weakref
 from pathlib import Path
 from types import ModuleType
 
@@ -317,6 +318,15 @@ def test_opening_is_bounded_and_a_camera_that_opens_too_late_is_closed(library):
     library.SCRIPT.free.set()
     assert library.SCRIPT.gone.wait(10)
     assert [camera.closed for camera in library.SCRIPT.opened] == [1]
+
+
+def test_a_job_that_was_waited_for_is_held_by_nothing():
+    class Job:
+        def __init__(self, signal):
+            self.signal = signal
+
+    job = weakref.ref(ending.handed(lambda take: take(Job(take)), 1, print))
+    assert job() is None
 
 
 def test_a_camera_that_does_not_start_is_given_back(library, opened):

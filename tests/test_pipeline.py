@@ -335,6 +335,30 @@ def test_a_profile_that_nobody_named_may_have_any_other_camera_too(profile_file)
     assert [name for name, _ in pipeline.cameras(by_itself, "sample:")] == ["sample:"]
 
 
+@pytest.mark.parametrize(
+    ("listed", "found", "same"),
+    [
+        (("picamera", {}), ("picamera", {"number": 0}), True),
+        (("picamera", {"number": 1}), ("picamera", {"number": 0}), False),
+        (("v4l2", {}), ("v4l2", {"device": "/dev/video0"}), True),
+        (("v4l2", {"device": "link"}), ("v4l2", {"device": "video"}), True),
+        (("v4l2", {"device": "other"}), ("v4l2", {"device": "video"}), False),
+        (("v4l2", {}), ("picamera", {"number": 0}), False),
+    ],
+)
+def test_a_camera_that_was_found_is_not_tried_beside_the_one_that_is_listed(tmp_path, monkeypatch, listed, found, same):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "video").touch()
+    (tmp_path / "link").symlink_to("video")
+    assert pipeline.is_listed(adapters.Adapter(*found), [adapters.Adapter(*listed)]) == same
+
+
+@pytest.mark.parametrize("patience", [float("nan"), -1])
+def test_patience_is_a_number_of_seconds(patience):
+    with pytest.raises(ConfigError, match=r"patience is .*; give a number of seconds, 0 or more"):
+        edge.open_pipeline("cpu", "sample:", patience_s=patience)
+
+
 def test_a_camera_that_takes_it_is_told_the_size_of_the_models_input(tmp_path, monkeypatch, profile_file):
     folder = tmp_path / "outer_camera"
     folder.mkdir()

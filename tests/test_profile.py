@@ -318,3 +318,8 @@ def test_a_checkout_without_an_installed_package_has_its_profiles_too():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=checkout, check=False
     )
     assert done.stdout.split() == [str(checkout / "edge" / "__init__.py"), "cpu"], done.stderr
+
+
+def test_toml_as_deep_as_can_be_is_refused_in_words():
+    with pytest.raises(ConfigError, match="not TOML"):
+        profile.parse(b"a = " + b"[" * 100_000, "deep.toml")

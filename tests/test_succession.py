@@ -101,7 +101,9 @@ def opened():
 
     def open_them(*devices):
         time = Time()
-        made.append((time, Succession([Opener(d.kind, d.open) for d in devices], clock=time, wait=time.wait, most_s=GUARD_S)))
+        made.append(
+            (time, Succession([Opener(d.kind, d.open) for d in devices], clock=time, wait=time.wait, most_s=GUARD_S))
+        )
         return made[-1][1], time
 
     yield open_them
@@ -239,6 +241,167 @@ def test_stopping_ends_the_waiting(opened):
     with pytest.raises(InferenceError, match=r"cable pulled; the script says so$"):
         answers(succession, 1)
     assert time.waited == [0.25]
+
+
+# --- opening that takes long
+
+
+@pytest.fixture
+def gate():
+    """What an opening that hangs waits for."""
+    opens = threading.Event()
+    yield opens
+    opens.set()
+
+
+def hanging(gate, then):
+    """A life whose opening begins, hangs until the gate opens, and then is `then`."""
+
+    def life():
+        life.begun.set()
+        assert gate.wait(GUARD_S)
+        return then
+
+    life.begun = threading.Event()
+    return life
+
+
+def of(*devices):
+    return Succession([Opener(d.kind, d.open) for d in devices], most_s=0.01)
+
+
+def until(succession, backend):
+    """Answer until that one does."""
+    for _ in range(100_000):
+        (result,) = answers(succession, 1)
+        if result.backend == backend:
+            return result
+    raise AssertionError(f"{backend} never came")
+
+
+def test_while_one_hangs_in_its_opening_the_next_answers_and_what_comes_late_takes_its_place(gate, caplog):
+    npu, cpu = Device("npu", LOST, hanging(gate, SURELY)), Device("cpu", ["class 2"])
+    succession = of(npu, cpu)
+    assert [r.backend for r in answers(succession, 3)] == ["npu", "cpu", "cpu"]
+    assert answers(succession, 1)[0].instead_of[0].endswith("says so; opening it again takes longer than 0.01 s")
+    gate.set()
+    assert until(succession, "npu").instead_of == ()
+    assert "npu has returned after" in warned(caplog)[-1]
+    succession.close()
+    assert not any(npu.running + cpu.running) and npu.opened == 2
+
+
+def test_what_comes_late_and_is_not_preferred_is_closed(gate):
+    npu, gpu = Device("npu", LOST, hanging(gate, SURELY)), Device("gpu", hanging(gate, ["class 3"]))
+    succession = of(npu, gpu)
+    answers(succession, 1)
+    threading.Timer(0.05, gate.set).start()
+    assert answers(succession, 1)[0].backend in ("npu", "gpu")
+    until(succession, "npu")
+    succession.close()
+    assert not any(npu.running + gpu.running)
+
+
+def test_stopping_ends_the_wait_for_one_that_hangs_in_its_opening_at_once(gate):
+    life = hanging(gate, SURELY)
+    npu = Device("npu", LOST, life)
+    succession, told = of(npu), []
+    answers(succession, 1)
+
+    def last():
+        with pytest.raises(InferenceError, match=r"cable pulled; the script says so$"):
+            answers(succession, 1)
+        told.append(True)
+
+    thread = threading.Thread(target=last, daemon=True)
+    thread.start()
+    assert life.begun.wait(GUARD_S)
+    succession.stop()
+    thread.join(GUARD_S)
+    assert told and not gate.is_set()
+    gate.set()
+    succession.close()
+    assert npu.running == [False, False]
+
+
+def test_where_no_other_is_left_a_slow_opening_is_waited_for(gate):
+    succession = of(Device("npu", LOST, hanging(gate, SURELY)), Device("gpu", AdapterError("no library")))
+    answers(succession, 1)
+    threading.Timer(0.05, gate.set).start()
+    assert [r.backend for r in answers(succession, 1)] == ["npu"]
+    succession.close()
+
+
+def test_inferences_that_hang_are_no_steady_run(opened):
+    npu = Device("npu", ["class 1"])
+    succession, time = opened(npu, Device("cpu", ["class 2"]))
+    answers(succession, 1)
+
+    def hangs(tensor):
+        time.now += STEADY_S + 1
+        raise InferenceError("no answer")
+
+    def opens():
+        engine = Device.open(npu)
+        engine.interpreter.infer = hangs
+        return engine
+
+    npu.engines[0].interpreter.infer = hangs
+    succession._order = [Opener("npu", opens), *succession._order[1:]]
+    succession._openings._order = succession._order
+    assert [r.backend for r in answers(succession, 1)] == ["cpu"]
+    assert npu.opened == LOSSES
+
+
+@pytest.mark.parametrize("hopeless", [AdapterError("no library"), ModelError("it does not fit")])
+def test_what_cannot_mend_itself_is_not_looked_for(opened, caplog, hopeless):
+    npu = Device("npu", LOST, GONE, GONE, GONE, GONE, GONE, hopeless)
+    succession, time = opened(npu, Device("cpu", ["class 2"]))
+    answers(succession, 2)
+    time.look(succession)
+    time.look(succession)
+    assert not looks() and npu.opened == 7
+    assert warned(caplog)[-1] == f"npu is not looked for any more: {hopeless}"
+    lost_for_good = Device("npu", LOST, hopeless)
+    succession, time = opened(lost_for_good, Device("cpu", ["class 2"]))
+    assert [r.backend for r in answers(succession, 3)] == ["npu", "cpu", "cpu"]
+    assert not looks()
+
+
+def test_a_look_that_fails_in_the_same_words_is_told_once(opened, caplog):
+    caplog.set_level(logging.DEBUG, "edge")
+    succession, time = opened(Device("npu", LOST, GONE), Device("cpu", ["class 2"]))
+    answers(succession, 2)
+    for _ in range(5):
+        time.look(succession)
+    assert caplog.text.count(f"npu cannot be opened: {GONE}") == 1
+
+
+def test_when_the_last_one_is_lost_those_before_it_are_tried_once_more(opened):
+    npu = Device("npu", LOST, GONE, GONE, GONE, GONE, SURELY)
+    succession, _ = opened(npu, Device("cpu", ["class 2", "lost as well"], GONE))
+    assert [r.backend for r in answers(succession, 3)] == ["npu", "cpu", "npu"]
+
+
+def test_whatever_an_interpreter_raises_of_ours_has_a_successor(opened):
+    npu = Device("npu", SURELY, GONE)
+    succession, _ = opened(npu, Device("cpu", ["class 2"]))
+
+    def gone(tensor):
+        raise DeviceError("it was pulled")
+
+    npu.engines[0].interpreter.infer = gone
+    (result,) = answers(succession, 1)
+    assert result.backend == "cpu" and "it was pulled" in result.instead_of[0]
+
+
+def test_after_an_error_the_next_call_tries_again(opened):
+    npu = Device("npu", LOST, GONE, GONE, GONE, GONE, SURELY)
+    succession, _ = opened(npu)
+    answers(succession, 1)
+    with pytest.raises(InferenceError, match="failed 4 times"):
+        answers(succession, 1)
+    assert [r.backend for r in answers(succession, 1)] == ["npu"]
 
 
 def test_after_closing_nothing_is_opened_any_more(opened):

@@ -298,10 +298,9 @@ def test_an_engine_that_tensorrt_does_not_load_is_built_again_and_that_it_fails_
     assert "builds the engine (" in caplog.text and "does not load: Serialization assertion" in caplog.text
 
 
-def test_a_build_that_failed_is_not_tried_again_by_itself(vendor, model, order):
-    vendor.plays()
-    with pytest.raises(AdapterError, match=r"^model .*m\.onnx: there is no NVIDIA GPU of that number"):
-        vendor.plays(cuda="cudaSetDevice cudaErrorInvalidDevice")
+def test_a_build_that_failed_is_not_tried_again_by_itself(vendor, model):
+    vendor.plays(cuda="cudaSetDevice cudaErrorInvalidDevice")
+    with pytest.raises(AdapterError, match=r"there is no NVIDIA GPU of that number .*; leave `device` out"):
         tensorrt.open(model, device=7)
     vendor.plays(fail="memory")
     with pytest.raises(AdapterError, match=r"m\.onnx: TensorRT ran out of memory while it built the engine"):

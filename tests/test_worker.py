@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 import resource
@@ -274,6 +275,7 @@ def test_a_child_that_closed_its_line_and_does_not_end_is_told_as_one_that_hangs
 
 
 def handles():
+    gc.collect()  # what tests before this one left
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -288,7 +290,7 @@ def test_a_process_that_cannot_be_started_is_an_error(started, monkeypatch):
 def test_a_process_without_a_free_handle_says_so_and_loses_none(started):
     most, before = resource.getrlimit(resource.RLIMIT_NOFILE), handles()
     try:
-        for free in (1, 3, 5, 7, 9):
+        for free in (1, 4, 8):
             taken = [os.open("/", os.O_RDONLY) for _ in range(free)]
             highest = max(taken)
             for each in taken:

@@ -76,7 +76,7 @@ def profile(_):
 def findings(profile):
     """What `edge doctor` says of the accelerators and the power meter, by check."""
 
-    def attempt(name, about):
+    def attempt(name, about, limit_s):
         return Told(
             how="well", found={"numpy": "2", "cv2": "5", "backend": "litert-cpu", "model": "m", "camera": "v4l2"}
         )

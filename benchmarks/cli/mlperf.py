@@ -14,12 +14,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from edge import profile as profiles
 from edge.cli import loaded
+from edge.cli.options import say_which
 from edge.engine import open_engine
 from edge.files import printable
 
 from .. import mlperf
 from ..mlperf import Plan, Scenario
-from .run import say_which
 
 SECONDS = 10.0
 """LoadGen's own default."""
@@ -68,7 +68,7 @@ def command(
     chosen = profiles.load(profile)
     engine = open_engine(chosen, model=model, threads=threads)
     loaded()
-    say_which(chosen)
+    say_which(chosen, "edge-bench")
     try:
         with _waiting(plan):
             lines = mlperf.drive(library, engine, paths, plan, Path(output))

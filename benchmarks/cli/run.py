@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import sys
@@ -20,9 +21,10 @@ from rich.console import Console
 from edge import adapters, meter
 from edge import profile as profiles
 from edge.cli import loaded
+from edge.cli.options import say_which
 from edge.cli.signals import ENDS, answered
 from edge.engine import Engine, requiring
-from edge.errors import ConfigError
+from edge.errors import AdapterError, ConfigError, MeterError
 from edge.files import printable
 from edge.host import linux
 from edge.profile import DeviceProfile
@@ -39,6 +41,8 @@ from ..scenarios import SCENARIOS
 from ..session import Plan, Session
 from ..watch import busy_ns, in_thread
 from .shown import Following
+
+log = logging.getLogger("edge")
 
 IDLE_S = 5.0
 
@@ -117,7 +121,7 @@ def command(profile: str, require: str | None, power: str, idle: float, output: 
         **asked,
     )
     _writable(output)
-    with _measuring(power, chosen) as (bench, log):
+    with _each_warning_once(), _measuring(power, chosen) as (bench, outside):
         todo = Plan(
             jobs=plans.jobs(wanted, chosen, bench),
             settings=Settings(
@@ -128,13 +132,13 @@ def command(profile: str, require: str | None, power: str, idle: float, output: 
             ),
             profile=chosen,
             profile_text=profiles.text_of(wanted.profile),
-            idle_s=idle if bench.meter or log else 0.0,
-            log=log,
+            idle_s=idle if bench.meter or outside else 0.0,
+            log=outside,
         )
         to_stdout = output == Path("-")
         following = Following(todo.jobs, Console(highlight=False, stderr=to_stdout))
         check = _checker(data, reference, bench)
-        say_which(chosen)
+        say_which(chosen, "edge-bench")
         session = Session(todo, bench, check, following, None if to_stdout else output)
         loaded()
         with closing(following), _stopped_by_signals(bench.stop):
@@ -142,12 +146,6 @@ def command(profile: str, require: str | None, power: str, idle: float, output: 
     if to_stdout:
         click.echo(msgspec.json.encode(record))
     return _code(session, strict, bench.stop.is_set())
-
-
-def say_which(profile: DeviceProfile) -> None:
-    """Tell stderr the profile, where nobody named it."""
-    if profile.because is not None:
-        click.echo(f"edge-bench: profile {profile.name} ({profile.because})", err=True)
 
 
 def _writable(output: Path | None) -> None:
@@ -169,12 +167,30 @@ def _writable(output: Path | None) -> None:
 
 
 @contextmanager
+def _each_warning_once() -> Iterator[None]:
+    """A model is opened several times; why it is that one is told at the first."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        before = len(said)
+        said.add(record.getMessage())
+        return len(said) > before
+
+    log.addFilter(is_new)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_new)
+
+
+@contextmanager
 def _measuring(power: str, profile: DeviceProfile) -> Iterator[tuple[Bench, Path | None]]:
     """What measures, with the meter that was asked for, and the file of an outside one."""
-    log = Path(power) if power not in ("auto", "none") and (Path(power).is_file() or power.endswith(".csv")) else None
-    if log is not None and not log.is_file():
-        raise ConfigError(f"--power {printable(log)}: no such file; start the meter's log first")
-    found, why = (None, "not asked for") if log or power == "none" else _meter(power, profile)
+    named = power not in ("auto", "none") and (Path(power).is_file() or power.endswith(".csv"))
+    outside = Path(power) if named else None
+    if outside is not None and not outside.is_file():
+        raise ConfigError(f"--power {printable(outside)}: no such file; start the meter's log first")
+    found, why = (None, "not asked for") if outside or power == "none" else _meter(power, profile)
     bench = Bench(
         host=linux.Linux(),
         meter=found,
@@ -182,24 +198,30 @@ def _measuring(power: str, profile: DeviceProfile) -> Iterator[tuple[Bench, Path
         stop=threading.Event(),
         every=in_thread,
         # What a meter tells is the model's alone only if nothing else runs between its samples.
-        yardstick=yardstick.none if found or log else yardstick.work,
+        yardstick=yardstick.none if found or outside else yardstick.work,
         busy=busy_ns,
     )
     try:
-        yield bench, log
+        yield bench, outside
     finally:
         if found is not None:
             found.close()
 
 
 def _meter(power: str, profile: DeviceProfile) -> tuple[PowerMeter | None, str | None]:
-    """The meter, or why there is none. One that was named and cannot be read is a MeterError."""
+    """The meter, or why there is none. One that was asked for and cannot be read is a MeterError."""
     if power == "auto" and profile.power is None:
         found, reasons = meter.detect()
         return found, None if found else "; ".join(reasons)
     chosen = profile.power if power == "auto" else None
     kind, options = (chosen.kind, chosen.options) if chosen else (power, {})
-    opened: PowerMeter = adapters.open("power", kind, **options)
+    try:
+        opened: PowerMeter = adapters.open("power", kind, **options)
+    except (AdapterError, MeterError) as error:
+        if chosen is None:
+            raise
+        log.warning("power is not measured: %s", error)
+        return None, str(error)
     return opened, None
 
 

@@ -13,7 +13,7 @@ import msgspec
 from edge.errors import InferenceError, one_line
 from edge.types import Clock
 
-from ..parts import Bench, Job, Lost, Sample
+from ..parts import Bench, Job, Lost, Sample, mixed
 
 STAGES = ("process", "import", "load", "first_answer")
 
@@ -31,6 +31,7 @@ class Told(msgspec.Struct, frozen=True):
 
     times_ns: tuple[int, int, int, int]
     backend: str
+    model: str
     threads: int | None
     peak_bytes: int | None
     instead_of: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ class Cold:
         arguments = f"{model!r}, {job.profile!r}, {job.threads!r}, {job.require!r}"
         code = CHILD.format(path=sys.path, arguments=arguments)
         self._command = [sys.executable, "-c", code]
-        self._name = job.model.name
+        self._name, self._own = job.model.name, job.own
         self._clock = clock
         self._limit_s = limit_s
         self.backend = "unknown"
@@ -70,11 +71,19 @@ class Cold:
         while True:
             started = self._clock()
             told = self._child()
+            self._check(told)
             self.backend, self.threads, self.instead_of = told.backend, told.threads, told.instead_of
             self.peak_bytes = max(self.peak_bytes or 0, told.peak_bytes or 0) or None
             begun, imported, loaded, answered = told.times_ns
             stages = (begun - started, imported - begun, loaded - imported, answered - loaded)
             yield Sample(self._clock(), answered - started, stages)
+
+    def _check(self, told: Told) -> None:
+        """Raise InferenceError where it ran on another backend than the one before, or not the model that was asked."""
+        backend = told.backend if self.backend == "unknown" else self.backend
+        model = self._name if self._own else told.model
+        if (told.backend, told.model) != (backend, model):
+            raise mixed((backend, model), (told.backend, told.model), told.instead_of)
 
     def _child(self) -> Told:
         try:

@@ -39,7 +39,8 @@ class Stream:
         self._clock = clock
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames. Raises CameraError when a stream breaks off, or a file ends before its header says."""
+        """Yield frames. Raises CameraError when a stream breaks off, or a file ends before its header says; a stream
+        whose header tells a length is a recording that is sent, and ends as one."""
         index = 0
         while True:
             good, picture = self._capture.read()
@@ -48,16 +49,18 @@ class Stream:
             size = (picture.shape[1], picture.shape[0])
             yield Frame(pixels=picture, index=index, captured_at_ns=self._clock(), size=size)
             index += 1
-        if self.live:
-            raise CameraError(
-                f"{self._url}: the stream broke off after {index} frames; check its sender and the network"
-            )
         self._check_whole(index)
 
     def _check_whole(self, count: int) -> None:
         promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        has_end = 0 < promised < 1 << 30
         # Matroska and others only estimate the count, from duration and rate: there a few are always off.
-        if 0 < promised < 1 << 30 and count < promised - max(SLACK, promised // 50):
+        cut_off = has_end and count < promised - max(SLACK, promised // 50)
+        if self.live and (cut_off or not has_end):
+            raise CameraError(
+                f"{self._url}: the stream broke off after {count} frames; check its sender and the network"
+            )
+        if cut_off:
             raise CameraError(
                 f"{self._url}: ended after {count} of {promised} frames; the file is cut off: copy it again"
             )

@@ -154,7 +154,7 @@ def _say(name: str, debug: bool, message: str, code: int) -> int:
 
         traceback.print_exc()
     if sys.stderr is not None:  # else print would take stdout, which belongs to the results
-        print(f"{name}: {message}", file=sys.stderr)
+        sys.stderr.write(f"{name}: {message}\n")  # in one piece, as every line here
     return code
 
 

@@ -18,7 +18,7 @@ from edge import evaluate, models
 from edge import profile as profiles
 from edge.adapters import Adapter
 from edge.cli import loaded, scores
-from edge.cli.options import model_options
+from edge.cli.options import model_options, say_which
 from edge.engine import Engine, open_engine, requiring
 from edge.errors import ConfigError
 from edge.evaluate import Comparison, Labelled
@@ -73,6 +73,8 @@ def command(
     named = click.get_current_context().get_parameter_source("profile") is not ParameterSource.DEFAULT
     by_profile = runtime is None and (named or require is not None)
     files = [_file(chosen, model, labels, by_profile), *map(models.load, against)]
+    if by_profile:
+        say_which(chosen)
     with ExitStack() as stack:
         engines = []
         for file in files:
@@ -82,8 +84,6 @@ def command(
             stack.callback(engines[-1].close)
         _lend_labels(engines)
         loaded()
-        if by_profile and chosen.because is not None:
-            click.echo(f"edge: profile {chosen.name} ({chosen.because})", err=True)
         advance = stack.enter_context(_progress(len(engines) * len(pictures[:limit])))
         comparison = evaluate.compare(engines, pictures, advance, limit)
     paths = [engine.path or Path(engine.model) for engine in engines]

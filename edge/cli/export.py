@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 
 from edge.cli.options import extra_train
 from edge.cli.progress import shown
 from edge.errors import ConfigError
-from edge.files import data_folder
+from edge.files import data_folder, sha256_of
 from edge.models import QDQ, SUFFIXES
 
 OUTPUTS = (".tflite", ".onnx")
@@ -63,6 +64,8 @@ def command(
             from edge.mobilenet.export import Order, export
         with shown(Console(stderr=True)) as progress, extra_train():
             written = export(Order(source, out, **options), progress.watch, progress.say)
+        if store:
+            _describe(source, out)
         click.echo(written)
     return _check(source if out is None else str(out)) if checked else 0
 
@@ -77,6 +80,19 @@ def _in_store(source: str, out: Path | None) -> Path:
     if folder is None:
         raise ConfigError("--store needs a home; give XDG_DATA_HOME, or -o OUT.onnx")
     return folder / "models" / f"{stem}{QDQ}.onnx"
+
+
+def _describe(source: str, out: Path) -> None:
+    """Put a card beside a model in the store, for `edge models list`: the source's, as far as it still holds."""
+    from edge import models
+    from edge.models import card as cards
+
+    card = models.load(source).card if source != "official" else None
+    if card is not None:
+        made_by = f"edge export {Path(source).name} --for tensorrt --store"
+        changes = {"name": out.stem, "sha256": sha256_of(out), "made_by": made_by}
+        card = msgspec.structs.replace(card, **changes, fit=None, input=None, accuracy=None)  # those are in the file
+        cards.save(card, cards.path_beside(out))
 
 
 def _sensible(out: Path | None, target: str | None, compiler: str | None, more: bool) -> None:

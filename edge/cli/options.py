@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from edge.errors import AdapterError
+from edge.profile import DeviceProfile
 from edge.types import FITS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,12 +42,18 @@ def model_options(command: Command) -> Command:
     return command
 
 
+def say_which(profile: DeviceProfile, program: str = "edge") -> None:
+    """Tell stderr the profile, where nobody named it; before anything is opened, since that may fail."""
+    if profile.because is not None:
+        click.echo(f"{program}: profile {profile.name} ({profile.because})", err=True)
+
+
 @contextmanager
 def extra_train() -> Iterator[None]:
     """Where models are made: a library that is not there is one of the extra `train`, and the error says so."""
     try:
         yield
     except ModuleNotFoundError as error:
-        own = "onnx" if error.name == "onnx" else "'edgekit[train]'"  # some forms of a model need no more than that
+        own = "onnx" if error.name == "onnx" else "'./edgekit[train]'"  # some forms of a model need no more than that
         advice = f"install what makes models with `pip install {own}`"
         raise AdapterError(f"{error.name} is not installed; {advice}") from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from edge import boards, models, profile
 from edge.adapters import Adapter, takes
-from edge.errors import ModelError
+from edge.errors import ModelError, one_line
+from edge.models import graph
 from edge.profile import DeviceProfile
 
 
@@ -48,11 +50,14 @@ def show(name: str) -> None:
 def check(file: str) -> None:
     """Check a profile of your own, and say what will be tried, in order; nothing is opened."""
     loaded = profile.load(file)
-    click.echo(f"{file}: good" + (f"; it is {loaded.name} here ({loaded.because})" if loaded.because else ""))
+    reasons = [_why_not(loaded, adapter) for adapter in loaded.interpreters]
+    but = ", but no interpreter of it can run as it stands" if all(reasons) else ""
+    here = f"; it is {loaded.name} here ({loaded.because})" if loaded.because else ""
+    click.echo(one_line(f"{file}: good{but}{here}"))
     for line in _said(loaded):
-        click.echo(f"  {line}")
-    for note in _notes(loaded):
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"  {one_line(line)}")
+    for note in dict.fromkeys(reason for reason in reasons if reason):
+        click.echo(f"note: {one_line(note)}", err=True)
 
 
 def _said(loaded: DeviceProfile) -> Iterator[str]:
@@ -71,12 +76,9 @@ def _said(loaded: DeviceProfile) -> Iterator[str]:
 
 
 def _options(adapter: Adapter) -> str:
-    told = ", ".join(f"{name} = {_value(value)}" for name, value in adapter.options.items())
+    """As they are written in TOML."""
+    told = ", ".join(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in adapter.options.items())
     return f" ({told})" if told else ""
-
-
-def _value(value: object) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _model(loaded: DeviceProfile, adapter: Adapter) -> str:
@@ -84,11 +86,13 @@ def _model(loaded: DeviceProfile, adapter: Adapter) -> str:
     return f"model {name}" if name else f"model {models.DEFAULT} (the default)"
 
 
-def _notes(loaded: DeviceProfile) -> Iterator[str]:
-    """Of models that are not here: they may be fetched, or made, before the profile runs."""
-    named = (adapter.model or loaded.model for adapter in loaded.interpreters)
-    for name in dict.fromkeys(name for name in named if name):
-        try:
-            models.find(name)
-        except ModelError as error:
-            yield str(error)
+def _why_not(loaded: DeviceProfile, adapter: Adapter) -> str | None:
+    """Why an interpreter does not run with its model as it is: it may be fetched, or made, before the profile runs."""
+    name = adapter.model or loaded.model or models.DEFAULT
+    try:
+        model = models.find(name)
+        if adapter.kind == "edgetpu" and not graph.compiled_for_edgetpu(model.read_bytes()):
+            return f"model {name}: not compiled for the Edge TPU; give {adapter.kind} one that is"
+    except (ModelError, OSError) as error:
+        return str(error)
+    return None

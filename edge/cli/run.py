@@ -17,8 +17,8 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli import loaded
-from edge.cli.options import model_options
-from edge.cli.signals import answered
+from edge.cli.options import model_options, say_which
+from edge.cli.signals import ENDS, answered
 from edge.engine import requiring
 from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
 from edge.profile import DeviceProfile
@@ -55,13 +55,17 @@ def command(source: str | None, profile: str, require: str | None, limit: int | 
     """
     cv2.setNumThreads(1)  # frames overlap with inference as it is; a second crew of threads would only get in its way
     chosen = requiring(profiles.load(profile), require)
+    if source is not None:
+        sources.parse(source)
+    say_which(chosen)
     given, why = _source(chosen) if source is None else (source, None)
     with open_pipeline(chosen, given, patience_s=patience, **engine) as pipeline:
-        words = _chosen(chosen, why and f"{pipeline.source} ({why})")
+        if why is not None:
+            click.echo(f"edge: source {pipeline.source} ({why})", err=True)
         outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
         loaded()
         with _stopped_by_signals(pipeline, outlet):
-            ended = _loop(pipeline, outlet, limit, words)
+            ended = _loop(pipeline, outlet, limit)
         click.echo(_summary(pipeline, outlet, ended), err=True)
 
 
@@ -75,12 +79,6 @@ def _source(profile: DeviceProfile) -> tuple[str | None, str | None]:
     return (None, "as the profile says") if profile.cameras else (found, "the first camera there is")
 
 
-def _chosen(profile: DeviceProfile, source: str | None) -> str:
-    """What nobody named, in words; nothing where all was named."""
-    chosen = [f"profile {profile.name} ({profile.because})"] if profile.because is not None else []
-    return ", ".join([*chosen, *([f"source {source}"] if source is not None else [])])
-
-
 def _why_none() -> str:
     from edge.cameras import v4l2
 
@@ -88,14 +86,12 @@ def _why_none() -> str:
     return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
 
 
-def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None, chosen: str) -> Ended:
-    """Feed the sink. chosen: is said with the first answer; where there is none, the error is the one thing said."""
+def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> Ended:
+    """Feed the sink."""
     count, first, last = 0, None, None
     backends: dict[str, None] = {}
     try:
         for frame, last in pipeline.pairs():
-            if chosen and first is None:
-                click.echo(f"edge: {chosen}", err=True)
             if not outlet.write(frame, last):
                 break
             first = first or last
@@ -138,10 +134,11 @@ def _summary(pipeline: Pipeline, outlet: Outlet, ended: Ended) -> str:
 
 @contextmanager
 def _stopped_by_signals(pipeline: Pipeline, outlet: Outlet) -> Iterator[None]:
-    """End the loop cleanly on Ctrl-C and SIGTERM; a second Ctrl-C ends it at once."""
+    """End the loop cleanly on Ctrl-C and SIGTERM; a second one ends it at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in ENDS:
+            signal.signal(each, signal.default_int_handler)
         # In threads of their own: the loop may hold the very lock that stopping needs.
         for part in (pipeline, outlet):
             Thread(target=part.stop, daemon=True).start()

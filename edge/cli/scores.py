@@ -26,7 +26,13 @@ def as_json(comparison: Comparison, files: Sequence[Path], classes: list[ClassSc
     """The keys of the first model's score, and `models`, `against` and `classes`."""
     plain = msgspec.to_builtins
     models = [
-        {"model": scored.model, "file": printable(file), "backend": scored.backend, **plain(scored.score)}
+        {
+            "model": scored.model,
+            "file": printable(file),
+            "backend": scored.backend,
+            **({"instead_of": scored.instead_of} if scored.instead_of else {}),
+            **plain(scored.score),
+        }
         for scored, file in zip(comparison.models, files, strict=True)
     ]
     first = plain(comparison.models[0].score)
@@ -51,8 +57,13 @@ def in_words(scored: Scored) -> str:
     skipped = f", {score.skipped} skipped" if score.skipped else ""
     return (
         f"{scored.model} on {scored.backend}: top-1 {score.top1:.1%}, top-5 {score.top5:.1%} of "
-        f"{_images(score.images)}{skipped}, {score.ms_per_image:.2f} ms an image"
+        f"{_images(score.images)}{skipped}, {score.ms_per_image:.2f} ms an image{_because(scored)}"
     )
+
+
+def _because(scored: Scored) -> str:
+    """Why nothing that the profile prefers ran it."""
+    return f"; {scored.backend} because {'; '.join(scored.instead_of)}" if scored.instead_of else ""
 
 
 def _images(count: int) -> str:
@@ -77,6 +88,9 @@ def print_models(console: Console, comparison: Comparison, files: Sequence[Path]
     first = comparison.models[0].score
     skipped = f", {first.skipped} skipped" if first.skipped else ""
     console.print(f"{_images(first.images)}{skipped}. Agreement and score differences are with model 1.")
+    for number, scored in enumerate(comparison.models, 1):
+        if scored.instead_of:
+            console.print(Text(f"Model {number}{_because(scored)}"))
 
 
 def print_classes(console: Console, classes: list[ClassScore]) -> None:

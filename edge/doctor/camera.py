@@ -103,9 +103,7 @@ def picamera2(case: Case) -> Finding:
 
 def _absent(case: Case, asked: bool, said: str) -> Finding:
     if (case.root / SYSTEM / "picamera2").is_dir():
-        return judged(
-            asked, "camera.picamera2", f"picamera2 cannot be loaded: {said}", command=f"{INSTALL} --reinstall"
-        )
+        return judged(asked, "camera.picamera2", said, command=f"{INSTALL} --reinstall")
     said = "picamera2 is not installed; it comes from the system, for `pip` cannot install the libcamera below it"
     return judged(asked, "camera.picamera2", said, command=INSTALL)
 

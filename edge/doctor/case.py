@@ -28,7 +28,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the toolkit keeps what it fetches and builds."""
+    """Where the toolkit keeps what it fetches and builds. read_only: for this user."""
 
     folder: Path
     free_bytes: int
@@ -107,8 +107,8 @@ def disk_of(folder: Path | None) -> Disk | None:
         told = os.statvfs(there)
     except OSError:
         return None
-    read_only = bool(told.f_flag & os.ST_RDONLY)
-    return Disk(folder=folder, free_bytes=told.f_bavail * told.f_frsize, read_only=read_only)
+    closed = told.f_flag & os.ST_RDONLY or told.f_blocks == 0 or not os.access(there, os.W_OK, effective_ids=True)
+    return Disk(folder=folder, free_bytes=told.f_bavail * told.f_frsize, read_only=bool(closed))
 
 
 def join(case: Case, group: str) -> str | None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from edge import coral
 from edge.coral import EdgeTpu
 from edge.doctor.case import Case, config_txt, join
@@ -14,31 +16,17 @@ from edge.profile import DeviceProfile
 
 KIND = "edgetpu"
 
-LIBRARY = "libedgetpu.so.1"
-
-BUILDS = "https://github.com/feranick/libedgetpu/releases"
-"""Where a build against a recent runtime is: Google's own is of 2021, and crashes in newer ones.
-
-https://github.com/google-coral/edgetpu/issues/812
-"""
-
-DRIVERS = "https://github.com/feranick/gasket-driver/releases"
-"""Where a driver is that builds from Linux 6.4 on, which Google's own does not.
-
-https://github.com/google/gasket-driver/issues/12
-"""
-
-USB_2 = 480
 HOT_C = 85.0
 """The accelerators on PCIe slow down in steps, by default from 85 °C on (datasheet of the Mini PCIe Accelerator)."""
-
-IDS = (("1a6e", "089a"), ("18d1", "9302"))
 
 
 PI_5 = re.compile(r"Raspberry Pi (Compute Module )?5")
 
+PAGE = 4096
+SOCKET = "dtparam=pciex1"
+
 CONFIG_OF_PI_5 = {
-    "dtparam=pciex1": r"dtparam=pciex1(=on)?\s*$|dtoverlay=pineboards-hat-ai",
+    SOCKET: r"dtparam=pciex1(=on)?\s*$",
     "kernel=kernel8.img": r"kernel=kernel8\.img",
     "dtoverlay=pciex1-compat-pi5,no-mip": r"dtoverlay=(pciex1-compat-pi5\S*\bno-mip|pineboards-hat-ai)",
 }
@@ -61,8 +49,9 @@ def check(case: Case) -> Iterator[Finding]:
     for tpu in found:
         yield device(case, tpu, asked)
         yield from _more(case, tpu, asked)
-    if not any(tpu.bus == "pci" and tpu.condition == "ready" for tpu in found):
-        yield from config(case, asked and all(tpu.bus == "pci" for tpu in found))
+    on_pci = [tpu for tpu in found if tpu.bus == "pci"]
+    if not found or any(tpu.condition != "ready" or case.page_bytes != PAGE for tpu in on_pci):
+        yield from config(case, on_pci, asked and bool(on_pci))
     for name in libraries(case.profile):
         yield library(case, name, asked)
 
@@ -73,11 +62,13 @@ def _none(case: Case, asked: bool) -> Finding:
     return judged(asked, "coral.device", said, advice=advice)
 
 
-def config(case: Case, asked: bool) -> Iterator[Finding]:
+def config(case: Case, on_pci: list[EdgeTpu], asked: bool) -> Iterator[Finding]:
     """What config.txt of a Raspberry Pi 5 lacks for an Edge TPU on PCIe; it comes before the driver is built."""
     file = config_txt(case)
     written = case.read(file.lstrip("/")) or ""
     lacks = [line for line, has in CONFIG_OF_PI_5.items() if not re.search(rf"^\s*({has})", written, re.MULTILINE)]
+    if on_pci:  # the socket is on, as a HAT+ switches it on by itself
+        lacks = [line for line in lacks if line != SOCKET]
     if PI_5.match(case.facts.board or "") and lacks:
         said = f"for an Edge TPU on PCIe, {file} lacks {', '.join(lacks)}"
         lines = " ".join(f"'{line}'" for line in ("[all]", *lacks))
@@ -94,21 +85,18 @@ def device(case: Case, tpu: EdgeTpu, asked: bool) -> Finding:
         return good(name, f"{said}: ready")
     if tpu.condition == "no firmware yet":
         return good(name, f"{said}: 1a6e:089a, which is right before its first use; then it is 18d1:9302")
-    if tpu.condition == "fallen off the bus":
-        advice = "let it cool, see that it sits firmly and has power, and start the board anew:"
-        return judged(asked, name, f"{said}: it has fallen off the bus", advice=advice, command="sudo reboot")
-    advice = f"take gasket-dkms_*.deb from {DRIVERS}, and then `sudo reboot`:"
-    command = "sudo apt install dkms linux-headers-$(uname -r) ./gasket-dkms_*.deb"
-    if any((case.root / "lib/modules" / case.facts.kernel).rglob("apex.ko*")):
-        advice, command = "it is installed, and not loaded:", "sudo modprobe apex"
-    return judged(asked, name, f"{said}: its driver (apex) is not loaded", advice=advice, command=command)
+    trouble = coral.trouble(msgspec.structs.replace(tpu, permitted=None))
+    seen, advice = trouble or ("", coral.Advice(""))
+    if tpu.condition == "no driver" and any((case.root / "lib/modules" / case.facts.kernel).rglob("apex.ko*")):
+        advice = coral.Advice("it is installed, and not loaded", "sudo modprobe apex")
+    return judged(asked, name, f"{said}: {seen}", advice=f"{advice.words}:", command=advice.command)
 
 
 def _more(case: Case, tpu: EdgeTpu, asked: bool) -> Iterator[Finding]:
     """What else there is to say of one accelerator."""
     if tpu.permitted is False:
         yield permission(case, tpu, asked)
-    if tpu.speed_mbit is not None and tpu.speed_mbit <= USB_2:
+    if tpu.speed_mbit is not None and tpu.speed_mbit <= coral.USB_2_MBIT:
         said = f"{tpu.place} is on USB 2 ({tpu.speed_mbit} Mbit/s), which makes every inference slower"
         yield note(
             "coral.usb-speed", said, advice="use a USB 3 port (blue), where the board has one, and its own cable"
@@ -126,7 +114,7 @@ def temperature(place: str, degrees: float) -> Finding:
 def permission(case: Case, tpu: EdgeTpu, asked: bool) -> Finding:
     """Why this user may not open an accelerator: the rule of udev, the group, or a login from before."""
     name, said = "coral.permission", f"no permission for {tpu.node} ({tpu.place})"
-    group = "plugdev" if tpu.bus == "usb" else "apex"
+    group = coral.GROUPS[tpu.bus]
     become = join(case, group)
     if not _ruled(case, tpu):
         command = " && ".join(part for part in (become, _rule(tpu), _reload(tpu)) if part)
@@ -150,7 +138,8 @@ def _rules(root: Path) -> list[Path]:
 
 
 def _rule(tpu: EdgeTpu) -> str:
-    lines = [f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{v}", ATTR{{idProduct}}=="{p}", GROUP="plugdev"' for v, p in IDS]
+    ids = coral.USB_IDS
+    lines = [f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{v}", ATTR{{idProduct}}=="{p}", GROUP="plugdev"' for v, p in ids]
     if tpu.bus == "pci":
         lines = ['SUBSYSTEM=="apex", MODE="0660", GROUP="apex"']
     written = " ".join(f"'{line}'" for line in lines)
@@ -165,14 +154,13 @@ def _reload(tpu: EdgeTpu) -> str:
 def libraries(chosen: DeviceProfile) -> list[str]:
     """The libraries that the interpreters of a profile load, as they name them."""
     listed = [adapter.options for adapter in chosen.interpreters if adapter.kind == KIND]
-    return list(dict.fromkeys(str(options.get("library") or LIBRARY) for options in listed))
+    return list(dict.fromkeys(str(options.get("library") or coral.LIBRARY) for options in listed))
 
 
 def library(case: Case, name: str, asked: bool) -> Finding:
     """Whether it is there, loads, and is of a build that goes with recent runtimes."""
     check, told = "coral.library", case.told(f"library {name}")
-    advice = f"take libedgetpu1-std_*.deb for this system from {BUILDS}, and:"
-    command = "sudo apt install ./libedgetpu1-std_*.deb"
+    advice, command = f"{coral.GET_LIBRARY.words}:", coral.GET_LIBRARY.command
     package = (case.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n", "libedgetpu1-*"]) or "").strip()
     said = name + (f" ({', '.join(package.splitlines())})" if package else "")
     if told.how in ("crashed", "silent"):

@@ -38,7 +38,7 @@ def disk(case: Case) -> Finding:
         return note(name, "this user has no home, so that nothing that is fetched or built is kept", advice="set HOME")
     said = f"{found.free_bytes // MIB:,} MiB free for {found.folder}"
     if found.read_only:
-        said = f"{found.folder} lies on a file system that is read-only: no model can be fetched, no engine kept"
+        said = f"{found.folder} cannot be written: no model can be fetched, no engine kept"
         return note(name, said, advice="where that is meant, set XDG_CACHE_HOME and XDG_DATA_HOME to a writable folder")
     if found.free_bytes < LITTLE_DISK:
         return bad(name, said, command="sudo apt clean && sudo journalctl --vacuum-size=50M")

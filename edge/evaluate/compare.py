@@ -42,12 +42,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's score, and its answers by the number of the picture."""
+    """A model's score, and its answers by the number of the picture. instead_of: why nothing that is preferred ran."""
 
     model: str
     backend: str
     score: Score
     answers: dict[int, Answer]
+    instead_of: tuple[str, ...] = ()
 
 
 class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +130,8 @@ def _scored(
     found = score(engine, pictures, lambda: progress(engine.model), limit, see)
     engine.close()
     backend = engine.interpreter.backend
-    return Scored(model=engine.model, backend=backend, score=found, answers=answers), expected
+    told = engine.instead_of
+    return Scored(model=engine.model, backend=backend, score=found, answers=answers, instead_of=told), expected
 
 
 class Rows:

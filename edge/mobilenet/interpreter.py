@@ -18,7 +18,7 @@ from edge.types import Array, TensorSpec
 from .checkpoint import Checkpoint
 from .checkpoint import read as read_checkpoint
 
-INSTALL = "install what makes models with `pip install 'edgekit[train]'`"
+INSTALL = "install what makes models with `pip install './edgekit[train]'`, from the folder of your clone"
 
 
 class Torch:

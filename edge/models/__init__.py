@@ -160,7 +160,7 @@ def find(model: str | Path) -> Path:
 
     there_are = f"give the path of a model file, or one of: {', '.join({**shipped(), **known})}"
     if str(model) in catalogue.shipped():
-        raise ModelError(f"model {model}: not fetched yet; fetch it with `edge models pull {model}`, or {there_are}")
+        raise ModelError(f"model {model}: not fetched yet; fetch it with `edge models pull {model}`")
     if str(model).endswith(QDQ) and str(model).removesuffix(QDQ) in known:
         made = f"edge export {str(model).removesuffix(QDQ)} --for tensorrt --store"
         raise ModelError(f"model {model}: not made yet; make it with `{made}` (needs `pip install onnx`)")

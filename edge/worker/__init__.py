@@ -63,7 +63,7 @@ DRAINED_EVERY = 64
 
 MOST_MEMORY = 1 << 30
 
-SLICE_S = 0.5
+SLICE_S = 0.25
 """A wait is in pieces of so long, between which it is seen whether the child is there at all."""
 
 CHILD = "import os; from edge.worker.child import main; main({target!r}, {argument!r}, *handles); os._exit(0)"
@@ -159,23 +159,13 @@ class Worker:
 
     def _failure(self) -> EdgeError:
         """Why the answer was none."""
-        try:
-            message: Failed = self._message(Failed)
-        except EOFError:
-            return self._lost()
-        except TimeoutError:
-            return self._lost("")
+        message: Failed = self._message(Failed)
         return self._fitting(message.error())
 
     def _ready(self) -> Ready:
         """Wait for the child to be so. Raises what it says, or what became of it."""
         while True:
-            try:
-                message: Message = self._message(Message)
-            except EOFError as error:
-                raise self._lost() from error
-            except TimeoutError as error:
-                raise self._lost("") from error
+            message: Message = self._message(Message)
             if isinstance(message, Ready):
                 self._drained()
                 return message
@@ -188,10 +178,13 @@ class Worker:
         self._line.settimeout(min(SLICE_S, self._limits.of(phase)))
 
     def _message(self, kind: Any) -> Any:
-        """The next message. Raises EOFError where the child is no more, TimeoutError where it is silent."""
-        packet = self._receive(MOST_MESSAGE)
+        """The next message. Raises what became of the child where there is none."""
+        try:
+            packet = self._receive(MOST_MESSAGE)
+        except TimeoutError as error:
+            raise self._lost("") from error
         if not packet:
-            raise EOFError
+            raise self._lost()
         try:
             return msgspec.json.decode(packet, type=kind)
         except msgspec.MsgspecError as error:
@@ -199,16 +192,17 @@ class Worker:
 
     def _receive(self, size: int) -> bytes:
         """What the child sends; nothing where it is no more, even if what it started still holds the line."""
-        until = time.monotonic() + self._limits.of(self._phase)
+        until, ended = time.monotonic() + self._limits.of(self._phase), False
         while True:
             try:
                 return self._line.recv(size)
             except ConnectionError:
                 return b""
             except TimeoutError:
-                if self._child.process.poll() is not None:
+                if ended:
                     return b""
-                if time.monotonic() >= until:
+                ended = self._child.process.poll() is not None  # its last words may just have come
+                if not ended and time.monotonic() >= until:
                     raise
 
     def _shared(self) -> list[Array]:
@@ -229,11 +223,10 @@ class Worker:
         """End what is left of the child, and tell how it came to that; `how` as `Loss` has it, None: by its end."""
         limit_s = self._limits.of(self._phase)
         if how is None:
-            limit_s = self._limits.close
             try:
-                how = death(self._child.process.wait(limit_s))
+                how = death(self._child.process.wait(self._limits.close))
             except subprocess.TimeoutExpired:  # it has closed its line, and a driver holds it
-                how = ""
+                how, limit_s = "", self._limits.close
         self._child.kill()
         loss = Loss(phase=self._phase, how=how, limit_s=limit_s, said=self._drained())
         self.close()

@@ -231,6 +231,16 @@ def test_a_profile_may_name_its_meter(bench, tiny_file, tmp_path):
     assert "everything that is real" in ran.out
 
 
+def test_a_meter_of_the_profile_that_is_not_here_is_told_and_all_else_is_measured(bench, tiny_file, tmp_path, caplog):
+    profile, out = tmp_path / "p.toml", tmp_path / "r.json"
+    profile.write_text('name = "m"\n[[interpreter]]\nkind = "litert"\n[power]\nkind = "pmic"\n')
+    ran = bench(profile, "--model", tiny_file, "--count", 3, "--scenario", "interpreter", "--output", out)
+    assert ran.code == 0, ran.err
+    (result,) = records.read(out).results
+    assert result.power is None and "pmic" in result.power_not_measured
+    assert "power is not measured: pmic" in caplog.text
+
+
 def test_the_schema_is_printed(bench):
     ran = bench("schema")
     assert json.loads(ran.out)["$defs"]["Result"]
@@ -242,18 +252,19 @@ def test_help_names_every_command(bench):
     assert all(name in ran.out for name in ("compare", "mlperf", "power", "report", "run", "schema"))
 
 
-def test_each_interpreter_has_its_own_model_and_the_record_tells_why_it_runs(bench, tiny_file, tmp_path):
+def test_each_interpreter_has_its_own_model_and_the_record_tells_why_it_runs(bench, tiny_file, tmp_path, caplog):
     path, out = tmp_path / "two.toml", tmp_path / "r.json"
     absent = f'kind = "scripted"\nscript = ["absent 99"]\nstate = "{tmp_path / "state"}"\n'
     own = f'kind = "litert"\nmodel = "{tiny_file}"\nthreads = 1\n'
     path.write_text(f'name = "two"\n[[interpreter]]\n{absent}[[interpreter]]\n{own}')
     why = ["scripted interpreter: there is no device; the script says so"]
-    for required, reasons in ((), why), (("--require", "litert"), []):
-        count = ("--count", 2, "--power", "none")
-        ran = bench(path, *count, *required, "--scenario", "single-stream,cold", "--output", out)
+    for required, reasons, scenarios in ((), why, "single-stream,cold"), (("--require", "litert"), [], "single-stream"):
+        count = ("--count", 1, "--power", "none")
+        ran = bench(path, *count, *required, "--scenario", scenarios, "--output", out)
         assert ran.code == 0, ran.err
         for result in records.read(out).results:
             assert (result.model, result.backend, result.backend_reasons) == ("tiny", "litert-cpu", reasons)
+    assert caplog.text.count("litert-cpu runs instead") == 1
     refused = bench(path, *FAST, "--require", "npu")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
 

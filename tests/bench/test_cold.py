@@ -67,6 +67,17 @@ def test_it_tells_threads_and_memory_of_the_fresh_processes_and_not_its_own(job)
     assert 1 << 20 < scenario.peak_bytes < own.nbytes
 
 
+def test_what_is_answered_by_another_backend_or_model_is_no_sample(job):
+    scenario = Cold(job, cold_clock())
+    scenario.backend = "npu"
+    with pytest.raises(InferenceError, match="tiny on npu was measured, and now tiny on litert-cpu would be; a figure"):
+        next(iter(scenario))
+    own = Cold(msgspec.structs.replace(job, own=True), cold_clock())
+    told = cold.Told(times_ns=(0, 1, 2, 3), backend="cpu", model="tiny", threads=1, peak_bytes=1, instead_of=("gone",))
+    with pytest.raises(InferenceError, match=r"made up on cpu was .* tiny on cpu would be, because gone; a figure"):
+        own._check(told)
+
+
 def cold_clock():
     ticks = iter(range(10**9))
     return lambda: next(ticks)

@@ -14,7 +14,7 @@ from edge.benchmarks.scenarios import cold
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import adapters
+from edge import adapters, models
 from edge.errors import CameraError, InferenceError, ModelError
 from edge.host import State
 
@@ -225,6 +225,12 @@ def test_scores_that_are_no_numbers_agree_with_nothing(whole):
 def test_models_of_other_classes_are_not_compared(whole, classifier):
     with pytest.raises(ModelError, match="has 1000 classes, and made up 10"):
         fidelity.fidelity(whole.engine("class 1"), classifier.engine, plan.views(1))
+
+
+def test_the_reference_of_a_compiled_model_has_to_be_named(whole, compiled_file):
+    job = whole.job(model=models.load(compiled_file))
+    with pytest.raises(ModelError, match=r"tiny_edgetpu: compiled for the Edge TPU; give .*: --reference MODEL"):
+        plan.reference(job, None, whole.engine("class 1"))
 
 
 # --- fresh processes

@@ -88,6 +88,25 @@ def test_a_model_that_fails_at_once_is_told_and_the_next_is_run(whole):
     assert "no power" in str(whole.session.errors[0])
 
 
+@pytest.mark.parametrize("scenario", ["interpreter", "streams"])
+def test_no_figure_is_of_two_backends(whole, scenario):
+    made = []
+
+    def opening():
+        engine = whole.engine("sleep 0.004", "class 3")
+        engine.interpreter.backend, engine.instead_of = ("cpu", ("npu: it is taken",)) if made else ("npu", ())
+        made.append(engine)
+        return engine
+
+    record = whole(whole.job(scenario, open=opening, streams=2))
+    told = "made up on npu was measured, and now made up on cpu would be, because npu: it is taken; a figure is of one"
+    if scenario == "streams":
+        assert record.results == [] and told in record.failed[0].error
+    else:
+        assert record.results[0].backend == "npu" and told in record.results[0].fidelity_not_measured
+    assert len(made) == 2 and all(engine.interpreter.closed for engine in made)
+
+
 def test_a_duration_too_short_for_one_sample_is_told(whole):
     record = whole(whole.job(duration_s=0.001))
     assert record.results == []

@@ -31,6 +31,7 @@ def made(machine, text="", *, seen=SEEING, tried=None, cameras=(), **more):
         "profile": profiles.parse(f'name = "made"\n{lines}'.encode(), "made"),
         "facts": host.facts(),
         "state": host.state(),
+        "given": "made",
         "root": machine.root,
         "run": machine.run,
         "python": seen,
@@ -62,10 +63,11 @@ class Attempts:
 
     def __init__(self, **told):
         self.told = {"modules": Told(how="well", found={"numpy": "1.26.4", "cv2": "4.10.0"}), "engine": WELL, **told}
-        self.made = []
+        self.made, self.limits = [], {}
 
-    def __call__(self, name, about):
+    def __call__(self, name, about, limit_s):
         self.made.append((name, about))
+        self.limits[name] = limit_s
         told = self.told.get(name, Told(how="well"))
         return told.pop(0) if isinstance(told, list) else told
 

@@ -7,13 +7,10 @@ import pytest
 import trees
 from patients import HANGS, HIDING, SEEING, SEGFAULT, examined, made, of
 
-from edge import models
 from edge.doctor import jetson, python
 from edge.doctor.case import User
 from edge.doctor.environment import Package
 from edge.doctor.trials import Told
-from edge.interpreters.tensorrt import engines
-from edge.interpreters.tensorrt.engines import Options, Order
 
 CONF = """\
 # comment
@@ -83,19 +80,19 @@ def bindings(root, version):
     (root / f"usr/lib/python{version}/dist-packages/tensorrt").mkdir(parents=True)
 
 
-NO_TENSORRT = Told(how="well", found={"tensorrt error": "ModuleNotFoundError: No module named 'tensorrt'"})
-NO_CUDA = "ModuleNotFoundError: No module named 'cuda'"
+NO_TENSORRT = Told(how="well", found={"tensorrt error": "TensorRT cannot be loaded: no module; install it"})
+NO_CUDA = "cuda-python cannot be loaded: No module named 'cuda'; install it"
 PYTHON_3_10 = msgspec.structs.replace(SEEING, version=(3, 10))
 
 
-def test_tensorrt_and_cuda_python_that_can_be_imported_are_good(tmp_path):
-    told = Told(how="well", found={"tensorrt": "10.3.0", "cuda.cudart": ""})
+def test_tensorrt_and_cuda_python_that_give_a_gpu_are_good(tmp_path):
+    told = Told(how="well", found={"tensorrt": "10.3.0", "cuda": "Orin"})
     found = jetson_of(tmp_path / "a", tensorrt=True, tried={"tensorrt": told})
     assert of(found, "jetson.tensorrt").seen == "TensorRT 10.3.0"
-    assert of(found, "jetson.cuda-python").seen == "cuda.cudart can be imported"
+    assert of(found, "jetson.cuda-python").seen == "cuda-python: Orin"
     seen = msgspec.structs.replace(SEEING, packages={"cuda-python": Package("12.6.0")})
     found = jetson_of(tmp_path / "b", tensorrt=True, tried={"tensorrt": told}, seen=seen)
-    assert of(found, "jetson.cuda-python").seen == "cuda-python 12.6.0"
+    assert of(found, "jetson.cuda-python").seen == "cuda-python 12.6.0: Orin"
 
 
 @pytest.mark.parametrize(
@@ -117,9 +114,9 @@ def test_tensorrt_and_cuda_python_that_can_be_imported_are_good(tmp_path):
             "python3.10 -m venv --system-site-packages ~/edge",
         ),
         (["3.6"], SEEING, NO_TENSORRT, "is for Python 3.6, and this is Python 3.11", None),
-        (["3"], SEEING, NO_TENSORRT, "and cannot be imported: ModuleNotFoundError", None),
-        ([], SEEING, SEGFAULT, "importing tensorrt crashes (SIGSEGV)", None),
-        ([], SEEING, HANGS, "importing tensorrt hangs (no answer within 20 s)", None),
+        (["3"], SEEING, NO_TENSORRT, "TensorRT is installed: TensorRT cannot be loaded: no module", None),
+        ([], SEEING, SEGFAULT, "loading TensorRT crashes (SIGSEGV)", None),
+        ([], SEEING, HANGS, "loading TensorRT hangs (no answer within 20 s)", None),
     ],
 )
 def test_a_tensorrt_that_cannot_be_imported_is_mended_by_its_cause(tmp_path, versions, seen, told, said, command):
@@ -131,12 +128,20 @@ def test_a_tensorrt_that_cannot_be_imported_is_mended_by_its_cause(tmp_path, ver
 
 
 def test_cuda_python_is_installed_in_the_release_of_cuda(tmp_path):
-    told = Told(how="well", found={"tensorrt": "10.3.0", "cuda.bindings.runtime error": NO_CUDA})
+    told = Told(how="well", found={"tensorrt": "10.3.0", "cuda error": NO_CUDA})
     found = of(jetson_of(tmp_path, tensorrt=True, tried={"tensorrt": told}), "jetson.cuda-python")
-    assert (found.command, NO_CUDA in found.seen) == ("pip install 'cuda-python==12.*'", True)
+    assert (found.command, found.seen) == ("pip install 'cuda-python==12.*'", NO_CUDA.partition("; ")[0])
     (tmp_path / "usr/local/cuda-11.4").mkdir(parents=True)
     found = of(jetson_of(tmp_path, tensorrt=True, tried={"tensorrt": told}), "jetson.cuda-python")
     assert found.command == "pip install 'cuda-python==11.*'"
+
+
+def test_a_gpu_that_cannot_be_had_is_told_with_what_its_driver_says(tmp_path):
+    told = Told(how="well", found={"tensorrt": "10.3.0", "cuda error": "there is no NVIDIA GPU; see `nvidia-smi`"})
+    found = jetson_of(tmp_path, tensorrt=True, tried={"tensorrt": told})
+    gpu = of(found, "jetson.cuda-python")
+    assert (gpu.state, gpu.seen, gpu.advice) == ("bad", "there is no NVIDIA GPU", "see `nvidia-smi`")
+    assert of(found, "jetson.engine").state == "n/a"
 
 
 def test_a_pc_gets_tensorrt_from_pip(tmp_path):
@@ -152,50 +157,63 @@ def for_tensorrt(tmp_path, tiny_onnx, more=""):
 
 
 AND_LITERT = '[[interpreter]]\nkind = "litert"\n'
-TENSORRT_WELL = Told(how="well", found={"tensorrt": "10.3.0", "cuda.cudart": "", "numpy": "1.26.4", "cv2": "4.10"})
+TENSORRT_WELL = {"tensorrt": "10.3.0", "cuda": "Orin"}
+UNBUILT = Told(how="well", found={**TENSORRT_WELL, "build 0": "its first use here"})
+UPGRADED = Told(how="well", found={**TENSORRT_WELL, "build 0": "tensorrt was 8.6.2 and is 10.3.0"})
 
 
-def build_engine(chosen):
-    """As a run on the board would leave it."""
-    (adapter,) = jetson.unbuilt(chosen)
-    model = models.load(adapter.model)
-    order = Order(folder=str(engines.folder()), model=model.sha256, device=0, options=Options())
-    engines.place(order).write_bytes(b"an engine")
-
-
-def test_an_engine_that_is_not_built_yet_is_told_with_what_builds_it(tmp_path, tiny_onnx, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    patient = made(trees.jetson(tmp_path), for_tensorrt(tmp_path, tiny_onnx))
+@pytest.mark.parametrize(
+    ("told", "state", "said"),
+    [
+        (UNBUILT, "note", "its engine is not built yet, which takes minutes, once"),
+        (UPGRADED, "note", "cannot be used (tensorrt was 8.6.2 and is 10.3.0), so that the next start builds it again"),
+        (Told(how="well", found=TENSORRT_WELL), "good", "the engine is built and kept"),
+        (NO_TENSORRT, "n/a", "without TensorRT and a GPU nothing tells of it"),
+    ],
+)
+def test_an_engine_is_told_with_what_builds_it(tmp_path, tiny_onnx, told, state, said):
+    patient = made(
+        trees.jetson(tmp_path), for_tensorrt(tmp_path, tiny_onnx), tried={"tensorrt": told}, given="a b.toml"
+    )
     found = jetson.engine(patient)
-    assert (found.state, found.command) == ("note", "edge run sample: --limit 1 --profile made")
-    build_engine(patient.profile)
-    assert jetson.engine(patient).state == "good" and jetson.unbuilt(patient.profile) == []
+    assert found.state == state and said in found.seen
+    assert found.command == ("edge run sample: --limit 1 --profile 'a b.toml'" if state == "note" else None)
 
 
 def test_without_a_model_nothing_is_said_of_its_engine(tmp_path):
     text = '[[interpreter]]\nkind = "tensorrt"\nmodel = "/nowhere/m.onnx"\n'
-    assert jetson.engine(made(trees.jetson(tmp_path), text)).state == "n/a"
+    told = {"tensorrt": Told(how="well", found=TENSORRT_WELL)}
+    assert jetson.engine(made(trees.jetson(tmp_path), text, tried=told)).seen == "its model is not here yet"
 
 
-def test_an_examination_never_builds_an_engine(tmp_path, tiny_onnx, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_where_no_engine_can_be_kept_each_start_builds_one(plain_user, tiny_onnx, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    patient = made(trees.jetson(plain_user), for_tensorrt(plain_user, tiny_onnx), tried={"tensorrt": UNBUILT})
+    assert "each start builds one" in jetson.engine(patient).seen
+
+
+@pytest.mark.parametrize("told", [UNBUILT, UPGRADED], ids=["unbuilt", "of another version"])
+def test_an_examination_never_builds_an_engine(tmp_path, tiny_onnx, told):
     profile = tmp_path / "p.toml"
     profile.write_text(f'name = "p"\n{for_tensorrt(tmp_path, tiny_onnx, AND_LITERT)}')
-    report, tried = examined(trees.jetson(tmp_path / "a"), str(profile), modules=TENSORRT_WELL)
+    report, tried = examined(trees.jetson(tmp_path / "a"), str(profile), tensorrt=told)
     assert report.verdict == "profile p can run: litert-cpu"
-    assert "before it: tensorrt: its engine is not built yet" in of(report.findings, "run.interpreter").seen
+    assert "before it: tensorrt: its engine is " in of(report.findings, "run.interpreter").seen
     (asked,) = [json.loads(about)["interpreters"] for name, about in tried if name == "engine"]
     assert [adapter["kind"] for adapter in asked] == ["litert"]
+    (orders,) = [json.loads(about) for name, about in tried if name == "tensorrt"]
+    assert [order["device"] for order in orders.values()] == [0]
     profile.write_text(f'name = "p"\n{for_tensorrt(tmp_path, tiny_onnx)}')
-    report, tried = examined(trees.jetson(tmp_path / "b"), str(profile), modules=TENSORRT_WELL)
-    assert report.verdict == "profile p cannot run: its engine is not built yet"
+    report, tried = examined(trees.jetson(tmp_path / "b"), str(profile), tensorrt=told)
+    assert report.verdict == "profile p cannot run: see run.interpreter"
+    assert f"edge run sample: --limit 1 --profile {profile}" in of(report.findings, "run.interpreter").advice
     assert "engine" not in dict(tried)
 
 
 def test_without_its_library_tensorrt_is_tried_all_the_same_and_tells_why_it_does_not_run(tmp_path, tiny_onnx):
     profile = tmp_path / "p.toml"
     profile.write_text(f'name = "p"\n{for_tensorrt(tmp_path, tiny_onnx, AND_LITERT)}')
-    _, tried = examined(trees.jetson(tmp_path / "a"), str(profile))
+    _, tried = examined(trees.jetson(tmp_path / "a"), str(profile), tensorrt=NO_TENSORRT)
     (asked,) = [json.loads(about)["interpreters"] for name, about in tried if name == "engine"]
     assert [adapter["kind"] for adapter in asked] == ["tensorrt", "litert"]
 

@@ -10,6 +10,7 @@ from patients import HANGS, HERE, HIDING, SEEING, SEGFAULT
 
 from edge.doctor import environment, python
 from edge.doctor.environment import Package
+from edge.doctor.finding import bad
 from edge.doctor.trials import Told
 
 
@@ -55,6 +56,15 @@ def test_another_python_than_the_systems_needs_an_environment_of_that_one():
     found = python.venv(other, "picamera2")
     assert found.command == "/usr/bin/python3 -m venv --system-site-packages ~/edge"
     assert environment.sees_the_system(None, Path("/usr")) and not environment.sees_the_system(HERE, Path("/usr"))
+
+
+def test_a_command_names_the_environment_where_the_shell_would_take_another():
+    found = bad("a.b", "x", command="pip uninstall -y a && pip install edge && sudo apt install b")
+    placed = msgspec.structs.replace(SEEING, scripts="/home/ada/edge/bin")
+    assert environment.typed(found, placed).command == (
+        "/home/ada/edge/bin/pip uninstall -y a && /home/ada/edge/bin/pip install edge && sudo apt install b"
+    )
+    assert environment.typed(found, SEEING) is found
 
 
 def test_this_python_is_told_as_it_is():

@@ -2,10 +2,12 @@
 
 import io
 import json
+import sys
 
 import pytest
 from rich.console import Console
 
+from edge.cli import execute
 from edge.cli.doctor import show
 from edge.doctor.finding import Finding, Report
 
@@ -66,9 +68,16 @@ def test_a_profile_that_cannot_run_here_exits_with_1_and_the_reason_last(cli, pr
     ran = cli("doctor", "--profile", profile)
     assert ran.code == 1
     assert "good  run.interpreter" in ran.out
-    assert ran.out.splitlines()[-1].startswith("profile p cannot run: no camera of the profile gives a frame: v4l2: ")
+    assert "no camera of the profile gives a frame: v4l2: " in " ".join(ran.out.split())
+    assert ran.out.splitlines()[-1] == "profile p cannot run: see run.camera"
 
 
 def test_a_profile_that_is_none_exits_with_2(cli):
     ran = cli("doctor", "--profile", "nowhere.toml")
     assert ran.code == 2 and "no such profile or file" in ran.err and ran.out == ""
+
+
+def test_where_standard_output_is_closed_it_is_said_before_anything_is_tried(capfd, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert execute(["doctor", "--json"], False) == 2
+    assert capfd.readouterr().err.startswith("edge: standard output is closed")

@@ -1,5 +1,7 @@
 """`edge doctor`: the system."""
 
+from pathlib import Path
+
 import pytest
 import trees
 from patients import HERE, NOW, made
@@ -18,7 +20,7 @@ def disk(free, read_only=False):
         (disk(8 << 30), "good", "8,192 MiB free for /home/ada/edge"),
         (disk(300 << 20), "note", "300 MiB free for /home/ada/edge, which is little"),
         (disk(1 << 20), "bad", "1 MiB free"),
-        (disk(8 << 30, read_only=True), "note", "read-only"),
+        (disk(8 << 30, read_only=True), "note", "/home/ada/edge cannot be written"),
         (None, "note", "no home"),
     ],
 )
@@ -32,6 +34,7 @@ def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above(tmp
     assert found.folder == tmp_path / "not" / "yet"
     assert found.free_bytes == pytest.approx(case.disk_of(tmp_path).free_bytes, rel=0.2) and not found.read_only
     assert case.disk_of(None) is None
+    assert case.disk_of(Path("/proc/nowhere")).read_only
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,6 @@ def test_the_form_for_tensorrt_is_put_where_the_profiles_for_jetson_look_for_it(
     made = models.find(f"{models.DEFAULT}{models.QDQ}")
     assert made == tmp_path / f"edgekit/models/{models.DEFAULT}{models.QDQ}.onnx"
     assert onnx.grids(made.read_bytes()) is onnx.Grids.SYMMETRIC
+    card = cards.read(cards.path_beside(made))
+    assert (card.name, card.task, card.classes, card.license) == (made.stem, "classify", 1000, "BSD-3-Clause")
+    assert models.load(made.stem).card is not None and card.sha256 == models.load(made.stem).sha256

@@ -8,8 +8,8 @@ from enum import IntEnum
 from pathlib import Path
 
 SCRIPT = json.loads(Path(__file__).with_name("script.json").read_text())
-FAIL = SCRIPT.get("cuda", "")
-QUEUE, HELD = [], []
+WANTED, ERROR, FROM = [*SCRIPT.get("cuda", "none none").split(), "1"][:3]
+QUEUE, HELD, CALLS = [], [], []
 
 cudaStreamNonBlocking = 1
 cudaDeviceScheduleBlockingSync = 4
@@ -20,6 +20,7 @@ class cudaError_t(IntEnum):
     cudaErrorMemoryAllocation = 2
     cudaErrorInsufficientDriver = 35
     cudaErrorNoDevice = 100
+    cudaErrorInvalidDevice = 101
     cudaErrorIllegalAddress = 700
 
 
@@ -39,9 +40,16 @@ class Properties:
 
 
 def result(name, *values):
-    """The error that the script wants of a call ("cudaMalloc cudaErrorMemoryAllocation"), or what it gives."""
-    called, _, error = FAIL.partition(" ")
-    return (cudaError_t[error], None) if called == name else (cudaError_t.cudaSuccess, *values)
+    """What a call gives, or the error that the script wants of it: "cudaMalloc cudaErrorMemoryAllocation".
+
+    A third word is the number of the call from which on it fails.
+    """
+    CALLS.append(name)
+    return (
+        (cudaError_t[ERROR], None)
+        if name == WANTED and CALLS.count(name) >= int(FROM)
+        else (cudaError_t.cudaSuccess, *values)
+    )
 
 
 def cudaGetDeviceCount():

@@ -53,11 +53,13 @@ def handed(ask: Callable[[Callable[[T], None]], Any], limit_s: float, late: Call
 
     Raises TimeoutError where nothing comes within so many seconds; `late` gets what comes afterwards.
     """
-    taken: Future[T] = Future()
+    taken: Future[None] = Future()
+    things: list[T] = []  # apart, and emptied: a thing that knows `take` would hold itself for ever
 
     def take(thing: T) -> None:
         if taken.set_running_or_notify_cancel():
-            taken.set_result(thing)
+            things.append(thing)
+            taken.set_result(None)
             return
         with contextlib.suppress(Exception):  # a thread of the library's, and nobody who waits
             late(thing)
@@ -66,7 +68,8 @@ def handed(ask: Callable[[Callable[[T], None]], Any], limit_s: float, late: Call
     wait([taken], limit_s)
     if taken.cancel():
         raise TimeoutError(f"no answer within {limit_s:g} s")
-    return taken.result()
+    taken.result()
+    return things.pop()
 
 
 def bounded(work: Callable[[], T], limit_s: float, late: Callable[[T], Any] = lambda result: None) -> T:
@@ -82,6 +85,7 @@ def bounded(work: Callable[[], T], limit_s: float, late: Callable[[T], Any] = la
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             done.set_exception(error)
         take(done)
+        del done  # an error's traceback has this frame
 
     def ask(take: Callable[[Future[T]], None]) -> None:
         Thread(target=run, args=(take,), name="edge-picamera", daemon=True).start()

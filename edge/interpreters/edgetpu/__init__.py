@@ -21,11 +21,9 @@ from edge.interpreters.edgetpu.child import Wanted
 from edge.models import ModelFile, graph
 from edge.worker import Loss, Worker
 
-INSTALL = "install `ai-edge-litert` and libedgetpu: " + words.GET_LIBRARY
+INSTALL = "install `ai-edge-litert` and libedgetpu: " + str(coral.GET_LIBRARY)
 
-LIBRARY = "libedgetpu.so.1"
 PULL = "mobilenet_v2_1.0_224_quant_edgetpu"
-USB_2 = 480
 
 log = logging.getLogger("edge")
 
@@ -35,7 +33,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 def open(
     model: ModelFile,
     *,
-    device: Annotated[str, msgspec.Meta(pattern=place.DEVICE)] = "",
+    device: Annotated[str, msgspec.Meta(pattern=place.DEVICE, examples=["usb", "pci", "usb:0", ":0"])] = "",
     performance: Literal["Low", "Medium", "High", "Max"] | None = None,
     usb_always_dfu: bool | None = None,
     usb_max_bulk_in_queue_length: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None,
@@ -76,7 +74,9 @@ def open(
     def explain(loss: Loss) -> EdgeError:
         return words.lost(loss, called, coral.found(root), tpu)
 
-    wanted = Wanted(library=library or LIBRARY, options=options, device=called, tpu=tpu, name=name, root=str(root))
+    wanted = Wanted(
+        library=library or coral.LIBRARY, options=options, device=called, tpu=tpu, name=name, root=str(root)
+    )
     return worker.start(
         "edge.interpreters.edgetpu.child:load",
         model.data,
@@ -97,10 +97,10 @@ def _check(model: ModelFile, name: str) -> None:
 
 
 def _usable(tpu: EdgeTpu) -> None:
-    trouble = place.trouble(tpu)
+    trouble = coral.trouble(tpu)
     if trouble:
-        raise DeviceError(f"edgetpu: {place.called(tpu)} ({tpu.place}) {trouble}")
-    if tpu.speed_mbit is not None and tpu.speed_mbit <= USB_2:
+        raise DeviceError(f"edgetpu: {place.called(tpu)} ({tpu.place}): {trouble[0]}; {trouble[1]}")
+    if tpu.speed_mbit is not None and tpu.speed_mbit <= coral.USB_2_MBIT:
         log.warning("%s (%s) is on a USB 2 port, which slows it down; use a USB 3 port", place.called(tpu), tpu.place)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge import devices
+from edge import coral, devices
 from edge.coral import EdgeTpu
 from edge.errors import DeviceError
 
@@ -38,7 +38,7 @@ def choose(device: str, found: Sequence[EdgeTpu], root: Path) -> EdgeTpu | None:
         fits = [fits[int(number)]] if int(number) < len(fits) else []
     if not fits and found:
         raise DeviceError(f"edgetpu: there is no {device}, but {listed(found)}; name that, or leave `device` out")
-    return min(fits, key=lambda tpu: (trouble(tpu) is not None, len(fits) > 1 and held(tpu, root)), default=None)
+    return min(fits, key=lambda tpu: (coral.trouble(tpu) is not None, len(fits) > 1 and held(tpu, root)), default=None)
 
 
 def for_library(tpu: EdgeTpu, found: Sequence[EdgeTpu]) -> str:
@@ -46,24 +46,6 @@ def for_library(tpu: EdgeTpu, found: Sequence[EdgeTpu]) -> str:
     usable = [each for each in found if each.bus == tpu.bus and each.condition != "no driver"]
     counted = sorted(usable, key=lambda each: each.condition != "no firmware yet")
     return f"{tpu.bus}:{counted.index(tpu)}"
-
-
-def trouble(tpu: EdgeTpu) -> str | None:
-    """Why it cannot be used, as the kernel shows it, and what mends that; None: nothing is known against it."""
-    if tpu.condition == "no driver":
-        return "has no driver; install `gasket-dkms` and the kernel's headers, and start anew"
-    if tpu.condition == "fallen off the bus":
-        return (
-            "has fallen off the bus, and answers again only after its power was off; see that it sits firmly and stays "
-            "cool"
-        )
-    if tpu.permitted is not False:
-        return None
-    group, brings = ("plugdev", "libedgetpu1-std") if tpu.bus == "usb" else ("apex", "gasket-dkms")
-    return (
-        f"may not be opened by this user ({tpu.node}); run `sudo usermod -aG {group} $USER`, log in anew, and see that "
-        f"udev has the rule which {brings} brings"
-    )
 
 
 def holders(tpu: EdgeTpu, root: Path) -> Iterator[str]:

@@ -10,16 +10,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.coral import EdgeTpu
+from edge import coral
+from edge.coral import GET_LIBRARY, EdgeTpu
 from edge.errors import AdapterError, DeviceError, EdgeError, InferenceError, ModelError
 from edge.interpreters.edgetpu import place
 from edge.worker import Loss
-
-GET_LIBRARY = (
-    "Google's libedgetpu1-std (Coral's apt repository: coral.ai/docs/accelerator/get-started) was built in 2021 for "
-    "TensorFlow Lite 2.5, and crashes runtimes from 2.12 on, ai-edge-litert among them; those need a libedgetpu1-std "
-    "that was built for them, which community builds of libedgetpu are"
-)
 
 CABLE = "see to its cable (a USB 3 port) or its slot, and to its power supply"
 
@@ -73,15 +68,17 @@ def lost(loss: Loss, device: str, now: Sequence[EdgeTpu], was: EdgeTpu | None) -
     mine = next((each for each in now if was and (each.bus, each.place) == (was.bus, was.place)), None)
     if was is not None and mine is None:
         return kind(f"edgetpu: {device} ({was.place}) has gone: {loss}; {CABLE}")
-    broken = place.trouble(mine) if mine else None
+    broken = coral.trouble(mine) if mine else None
     if broken:
-        return kind(f"edgetpu: {device} {broken} ({loss})")
+        return kind(f"edgetpu: {device}: {broken[0]} ({loss}); {broken[1]}")
     if not loss.how:
         return kind(f"edgetpu: {device}: {loss}; plug it in anew, or give it longer (load_limit_s, limit_s)")
     if "USB transfer error" in loss.said:
         return kind(f"edgetpu: {device}: the device was lost, or another process uses it: {loss}; {CABLE}")
     if loss.how == "SIGKILL":
         return kind(f"edgetpu: {device}: {loss}, as the kernel does where memory runs out; free some memory")
+    if loss.phase == "start":
+        return AdapterError(f"edgetpu: Python itself does not start in a process of its own: {loss}; see `pip check`")
     if loss.phase == "run":
         return kind(f"edgetpu: {device}: libedgetpu crashed: {loss}; {CABLE}")
-    return AdapterError(f"edgetpu: libedgetpu crashes here: {loss}; it does not fit the runtime: {GET_LIBRARY}")
+    return AdapterError(f"edgetpu: libedgetpu crashes here: {loss}; it does not fit the runtime; {GET_LIBRARY}")

@@ -1,6 +1,8 @@
 """The real picamera2 and libcamera on the kernel's test camera `vimc`, an image sensor without a second stream."""
 
 import os
+import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 DRIVER = Path("/sys/bus/platform/drivers/vimc")
 STUBS = Path(__file__).with_name("stubs")
-NOTICED_S = 3.0
+NOTICED_S = 5.0  # 2.5 s of the adapter, and what an emulated machine that shares its processor adds
 """A camera that gives nothing is noticed within so many seconds, however libcamera behaves."""
 
 BARS = [[191 * red, 191 * green, 191 * blue] for green in (1, 0) for red in (1, 0) for blue in (1, 0)]
@@ -55,6 +57,29 @@ def test_frames_pictures_and_timestamps_are_the_sensors_own():
         assert width >= 224 and height >= 224
     for pixels in (frames[-1].pixels, picture):
         assert [bar.tolist() for bar in pixels[240, 40:640:80]] == BARS
+
+
+LATE = """
+import threading
+from edge.cameras import picamera
+from edge.errors import CameraError
+try:
+    picamera.started(picamera.load(), 0, (None, None, None), limit_s=0.01)
+except CameraError as error:
+    print(error)
+for thread in threading.enumerate():
+    if thread.name == "edge-picamera":
+        thread.join()
+camera = picamera.open()
+print(next(iter(camera)).index)
+camera.close()
+"""
+
+
+def test_a_camera_that_opens_too_late_is_given_back(shell):
+    # In a process of its own: libcamera lives on where it was opened twice, and the next tests unplug the camera.
+    said = shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(LATE)}").splitlines()
+    assert "no answer within 0.01 s" in said[0] and said[1:] == ["0"]
 
 
 def test_edge_cameras_and_edge_run_know_it(command, running, small_model, tell):
