@@ -93,7 +93,7 @@ class Timing(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one frame: classes in falling order of score, when it was seen and said, and what ran it.
 
-    model: by its name; where another interpreter takes over, it may be another one. instead_of: why each interpreter that
+    model: by its name; another interpreter that takes over may have another. instead_of: why each interpreter that
     the profile prefers to this one does not run; empty where the first one does.
     """
 

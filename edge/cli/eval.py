@@ -73,8 +73,6 @@ def command(
     named = click.get_current_context().get_parameter_source("profile") is not ParameterSource.DEFAULT
     by_profile = runtime is None and (named or require is not None)
     files = [_file(chosen, model, labels, by_profile), *map(models.load, against)]
-    if by_profile:
-        say_which(chosen)
     with ExitStack() as stack:
         engines = []
         for file in files:
@@ -82,6 +80,8 @@ def command(
             own = {"model": file} if file else {"labels": labels}
             engines.append(open_engine(device, top_k=evaluate.TOP, **own, **engine))
             stack.callback(engines[-1].close)
+        if by_profile:
+            say_which(chosen)
         _lend_labels(engines)
         loaded()
         advance = stack.enter_context(_progress(len(engines) * len(pictures[:limit])))

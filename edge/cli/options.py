@@ -43,7 +43,7 @@ def model_options(command: Command) -> Command:
 
 
 def say_which(profile: DeviceProfile, program: str = "edge") -> None:
-    """Tell stderr the profile, where nobody named it; before anything is opened, since that may fail."""
+    """Tell stderr the profile, where nobody named it; once all is open, so that a failure stays one line."""
     if profile.because is not None:
         click.echo(f"{program}: profile {profile.name} ({profile.because})", err=True)
 

@@ -17,7 +17,7 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli import loaded
-from edge.cli.options import model_options, say_which
+from edge.cli.options import model_options
 from edge.cli.signals import ENDS, answered
 from edge.engine import requiring
 from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
@@ -57,15 +57,13 @@ def command(source: str | None, profile: str, require: str | None, limit: int | 
     chosen = requiring(profiles.load(profile), require)
     if source is not None:
         sources.parse(source)
-    say_which(chosen)
     given, why = _source(chosen) if source is None else (source, None)
     with open_pipeline(chosen, given, patience_s=patience, **engine) as pipeline:
-        if why is not None:
-            click.echo(f"edge: source {pipeline.source} ({why})", err=True)
+        words = _chosen(chosen, why and f"{pipeline.source} ({why})")
         outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
         loaded()
         with _stopped_by_signals(pipeline, outlet):
-            ended = _loop(pipeline, outlet, limit)
+            ended = _loop(pipeline, outlet, limit, words)
         click.echo(_summary(pipeline, outlet, ended), err=True)
 
 
@@ -79,6 +77,12 @@ def _source(profile: DeviceProfile) -> tuple[str | None, str | None]:
     return (None, "as the profile says") if profile.cameras else (found, "the first camera there is")
 
 
+def _chosen(profile: DeviceProfile, source: str | None) -> str:
+    """What nobody named, in words; nothing where all was named."""
+    chosen = [f"profile {profile.name} ({profile.because})"] if profile.because is not None else []
+    return ", ".join([*chosen, *([f"source {source}"] if source is not None else [])])
+
+
 def _why_none() -> str:
     from edge.cameras import v4l2
 
@@ -86,12 +90,14 @@ def _why_none() -> str:
     return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
 
 
-def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None) -> Ended:
-    """Feed the sink."""
+def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None, chosen: str) -> Ended:
+    """Feed the sink. chosen: is said with the first answer; where there is none, the error is the one thing said."""
     count, first, last = 0, None, None
     backends: dict[str, None] = {}
     try:
         for frame, last in pipeline.pairs():
+            if chosen and first is None:
+                click.echo(f"edge: {chosen}", err=True)
             if not outlet.write(frame, last):
                 break
             first = first or last
