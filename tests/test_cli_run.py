@@ -130,7 +130,7 @@ def test_where_no_profile_is_named_it_says_which_it_took_and_why(cli):
     ran = cli("run", "sample:", "--limit", 1, "--json")
     assert ran.err.splitlines()[0] == f"edge: profile {chosen.name} ({chosen.because})"
     ran = cli("run", "--profile", "auto", "--limit", 1, "--json")
-    assert re.match(rf"edge: profile {chosen.name} \(.+\)\nedge: source .+ \(.+\)\n", ran.err)
+    assert re.match(rf"edge: profile {chosen.name} \(.+\), source .+ \(.+\)\n", ran.err)
     assert cli("run", "sample:", "--profile", "cpu", "--limit", 1).err.count("\n") == 1
 
 
