@@ -42,10 +42,16 @@ def model_options(command: Command) -> Command:
     return command
 
 
+def which(profile: DeviceProfile) -> str | None:
+    """The profile and why it is the one, in words; None where somebody named it."""
+    return None if profile.because is None else f"profile {profile.name} ({profile.because})"
+
+
 def say_which(profile: DeviceProfile, program: str = "edge") -> None:
     """Tell stderr the profile, where nobody named it; once all is open, so that a failure stays one line."""
-    if profile.because is not None:
-        click.echo(f"{program}: profile {profile.name} ({profile.because})", err=True)
+    words = which(profile)
+    if words:
+        click.echo(f"{program}: {words}", err=True)
 
 
 @contextmanager

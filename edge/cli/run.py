@@ -17,7 +17,7 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli import loaded
-from edge.cli.options import model_options
+from edge.cli.options import model_options, which
 from edge.cli.signals import ENDS, answered
 from edge.engine import requiring
 from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
@@ -79,8 +79,7 @@ def _source(profile: DeviceProfile) -> tuple[str | None, str | None]:
 
 def _chosen(profile: DeviceProfile, source: str | None) -> str:
     """What nobody named, in words; nothing where all was named."""
-    chosen = [f"profile {profile.name} ({profile.because})"] if profile.because is not None else []
-    return ", ".join([*chosen, *([f"source {source}"] if source is not None else [])])
+    return ", ".join(words for words in (which(profile), source and f"source {source}") if words)
 
 
 def _why_none() -> str:
