@@ -150,14 +150,14 @@ class Writer:
         return Place(self.stored(self.convolution(at.tensor, name, at.grid, stride), name), name)
 
     def block(self, at: Place, block: Block) -> Place:
-        """One inverted residual. A projection that is added to is not stored first: TensorRT fuses the two then."""
+        """One inverted residual."""
         before = at
         *inner, projection = block.convolutions
         for name in inner:
             at = self.layer(at, name, block.stride if is_depthwise(self.arrays, name) else 1)
         if not block.residual:
             return self.layer(at, projection)
-        projected = self.convolution(at.tensor, projection, at.grid)
+        projected = self.projected(at, projection)
         total = self.graph.add("Add", f"{block.name}.sum", projected, before.tensor)
         return Place(self.stored(total, projection), projection)
 
@@ -167,8 +167,15 @@ class Writer:
         for block in blocks(width_of(self.arrays)):
             at = self.block(at, block)
         at = self.layer(at, LAST_LAYER)
-        pooled = self.stored(self.graph.add("GlobalAveragePool", "pool", at.tensor), LAST_LAYER)
-        return self.convolution(pooled, CLASSIFIER, at.grid)
+        return self.classified(self.graph.add("GlobalAveragePool", "pool", at.tensor))
+
+    def projected(self, at: Place, name: str) -> str:
+        """A projection that a residual is added to. It is not stored before the sum: TensorRT fuses the two then."""
+        return self.convolution(at.tensor, name, at.grid)
+
+    def classified(self, pooled: str) -> str:
+        """The logits of the means of the last layer; they stay float."""
+        return self.convolution(self.stored(pooled, LAST_LAYER), CLASSIFIER, LAST_LAYER)
 
 
 def model(about: Checkpoint, writer: Writer, layout: Layout, normalisation: Input, before: Affine | None) -> bytes:

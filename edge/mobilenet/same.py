@@ -15,7 +15,7 @@ import numpy as np
 from .fold import INPUT_MEAN, INPUT_STD
 from .onnx import INPUT_NAME, Place, Writer, is_depthwise, is_rectified
 from .rewrite import Layer
-from .table import CLASSIFIER, FIRST_LAYER, LAST_LAYER, Block, blocks, width_of
+from .table import CLASSIFIER, LAST_LAYER
 
 Lattice = tuple[float, int]
 """Scale and zero point of an int8 tensor."""
@@ -77,26 +77,13 @@ class Same(Writer):
         low, high = (self.graph.constant(f"{name}.{end}", value) for end, value in (("low", 0.0), ("high", 6.0)))
         return self.graph.add("Clip", f"{name}.relu6", tensor, low, high)
 
-    def block(self, at: Place, block: Block) -> Place:
-        """One inverted residual."""
-        before = at
-        *inner, projection = block.convolutions
-        for name in inner:
-            at = self.layer(at, name, block.stride if is_depthwise(self.arrays, name) else 1)
-        if not block.residual:
-            return self.layer(at, projection)
-        projected = self.stored(self.convolution(at.tensor, projection, at.grid), projection + PROJECTED)
-        total = self.graph.add("Add", f"{block.name}.sum", projected, before.tensor)
-        return Place(self.stored(total, projection), projection)
+    def projected(self, at: Place, name: str) -> str:
+        """Stored before the sum, on a grid of its own, as the .tflite does."""
+        return self.stored(super().projected(at, name), name + PROJECTED)
 
-    def network(self, tensor: str) -> str:
-        """All layers of the network; the logits, (1, classes, 1, 1)."""
-        at = self.layer(Place(tensor, INPUT_NAME), FIRST_LAYER, 2)
-        for block in blocks(width_of(self.arrays)):
-            at = self.block(at, block)
-        at = self.layer(at, LAST_LAYER)
-        pooled = self.stored(self.graph.add("GlobalAveragePool", "pool", at.tensor), MEAN)
-        return self.stored(self.convolution(pooled, CLASSIFIER, MEAN), CLASSIFIER)
+    def classified(self, pooled: str) -> str:
+        """Means and logits are stored, too."""
+        return self.stored(self.convolution(self.stored(pooled, MEAN), CLASSIFIER, MEAN), CLASSIFIER)
 
 
 def lattices(found: Mapping[str, Layer]) -> dict[str, Lattice]:
