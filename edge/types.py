@@ -1,13 +1,14 @@
 """The values and protocols of the toolkit: read this page and you know its parts.
 
 A `Camera` yields `Frame`s; an `Interpreter` turns a tensor into tensors, each told by its `TensorSpec`; a task turns
-those into an answer; frame, answer and times make a `Result`; a `Sink` takes results. A `PowerMeter` tells what all of
-it draws.
+those into an answer; frame, answer and times make a `Result`; a `Sink` takes results. Answers that last make an
+`Event`. A `PowerMeter` tells what all of it draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +22,7 @@ Clock = Callable[[], int]
 
 PixelFormat = Literal["BGR", "RGB", "MJPG"]
 Fit = Literal["squash", "crop", "letterbox"]
+EventKind = Literal["appeared", "changed", "gone"]
 
 FITS: tuple[Fit, ...] = ("squash", "crop", "letterbox")
 
@@ -110,6 +112,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def age_ms(self) -> float:
         """Milliseconds from the capture of the frame to its answer."""
         return (self.finished_at_ns - self.captured_at_ns) / 1e6
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that came, changed or went, by answers that lasted.
+
+    id: 32 hexadecimal digits, unique for ever: whoever gets an event twice knows it by that. label, score: of what is
+    there, or was there before it went; the smoothed probability, 0 to 1. previous: of a "changed", the label whose place
+    it took. at: UTC, by the wall clock, of the frame that confirmed it. lasted_s: of a "gone", how long it was there.
+    frame: its number in the source. picture: the name of its file in the folder of snapshots; None: none is taken.
+    """
+
+    id: str
+    kind: EventKind
+    label: str
+    score: float
+    at: datetime
+    frame: int
+    previous: str | None = None
+    lasted_s: float | None = None
+    picture: str | None = None
 
 
 class Camera(Protocol):

@@ -14,17 +14,18 @@ EDGE = Path(edge.__file__).parent
 LAYERS = [
     {"types", "errors"},
     {"children", "files", "stderr", "firmware", "sysfs"},
-    {"rehearsal", "devices"},
-    {"coral", "cores", "worker"},
+    {"rehearsal", "devices", "recovery", "settings"},
+    {"coral", "cores", "worker", "vitals", "usb"},
     {"models", "adapters", "channel", "probe", "scale"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},
-    {"boards", "source", "meter"},
+    {"boards", "source", "meter", "events"},
     {"profile"},
     {"engine"},
     {"openings"},
     {"succession", "lasting"},
     {"pipeline", "classifier"},
-    {"evaluate", "sinks", "doctor"},
+    {"evaluate", "sinks", "web", "doctor"},
+    {"service"},
     {"cli"},
     {"__main__"},
 ]
@@ -48,6 +49,9 @@ VENDORS = {
     "picamera2",
     "libcamera",
     "paho",
+    "prometheus_client",
+    "starlette",
+    "uvicorn",
     "ray",
 }
 

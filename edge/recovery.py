@@ -1,0 +1,50 @@
+"""What is done to recover, rung by rung: told, counted, and seen as a sign of life.
+
+camera       it is opened again
+usb          its USB device, or that of the accelerator, is reset
+interpreter  it is opened again
+backend      the next interpreter of the profile's order takes its place
+pipeline     all of it is opened again
+restart      the process ends, for its supervisor to begin another
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from threading import Lock
+from typing import Literal, get_args
+
+Rung = Literal["camera", "usb", "interpreter", "backend", "pipeline", "restart"]
+
+RUNGS: tuple[Rung, ...] = get_args(Rung)
+
+JITTER = 0.25
+"""The share of a pause by which it is longer or shorter, so that a thousand cameras do not come back at one moment."""
+
+
+class Ladder:
+    """Counts each try. told: is called with it, from whatever thread tries; it must return at once and not raise."""
+
+    def __init__(self, told: Callable[[Rung, str], None] | None = None) -> None:
+        self._told = told
+        self._lock = Lock()
+        self._counts: dict[Rung, int] = dict.fromkeys(RUNGS, 0)
+
+    @property
+    def counts(self) -> dict[Rung, int]:
+        """How often each rung was tried, so far."""
+        with self._lock:
+            return dict(self._counts)
+
+    def climb(self, rung: Rung, words: str) -> None:
+        """Note that a rung is tried now, and on what."""
+        with self._lock:
+            self._counts[rung] += 1
+        if self._told is not None:
+            self._told(rung, words)
+
+
+def jittered(pause_s: float, chance: Callable[[], float] = random.random) -> float:
+    """A pause, up to a quarter longer or shorter. chance: gives numbers from 0 to 1."""
+    return pause_s * (1 + JITTER * (2 * chance() - 1))

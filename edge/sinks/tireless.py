@@ -1,0 +1,78 @@
+"""Work that tells others, in a thread of its own: where it fails it is said, and begun again after a pause."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from edge.errors import one_line
+from edge.recovery import jittered
+from edge.vitals import Vitals
+
+log = logging.getLogger("edge")
+
+PAUSE_S, PAUSE_MOST_S = 1.0, 60.0
+"""Before work that failed begins again: the first time, and at most."""
+
+CLOSE_S = 3.0
+"""How long the thread is waited for at the end."""
+
+
+class Tireless:
+    """Runs `work` until it returns or all is over.
+
+    part: what it is called in logs and `problems`. work: gets the flag that says that all is over, waits on nothing
+    else for long, and calls `well` (the attribute) where it got through: the pauses begin anew. wait: waits so many
+    seconds; True where all is over.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        work: Callable[[Event], None],
+        vitals: Vitals,
+        *,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._part = part
+        self._work = work
+        self._vitals = vitals
+        self._over = Event()
+        self._wait = wait or self._over.wait
+        self._pause_s = PAUSE_S
+        self._thread = Thread(target=self._run, name=f"edge-{part}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def well(self) -> None:
+        """Say that it works, from inside the work."""
+        self._pause_s = PAUSE_S
+        if self._part in self._vitals.problems:
+            log.warning("%s works again", self._part)
+            self._vitals.problem(self._part, None)
+
+    def ill(self, words: str) -> None:
+        """Say what does not work, from inside the work; logged where it is news."""
+        if self._vitals.problems.get(self._part) != words:
+            log.warning("%s: %s", self._part, words)
+            self._vitals.problem(self._part, words)
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """End it, and wait for that so long; what hangs stays behind."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._work(self._over)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
+                self.ill(one_line(error))
+            if self._wait(jittered(self._pause_s)):
+                return
+            self._pause_s = min(2 * self._pause_s, PAUSE_MOST_S)
