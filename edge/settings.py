@@ -43,18 +43,14 @@ Hours = Annotated[
 ]
 
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of the file."""
-
-
-class Rules(Section):
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When answers become events.
 
     labels: the ones that count; none: all. threshold_in, threshold_out: the smoothed score from which on a label may
     be there, and below which it may be gone. smooth_s: the time constant of the smoothing; 0: none. confirm_frames,
-    confirm_s, clear_frames, clear_s: for so many frames, and for so long, it must be so, each. cooldown_s: so long after
-    an event about a label, none tells that it appeared again. active: hours of the day, by local time, in which anything
-    is told; none: always.
+    confirm_s, clear_frames, clear_s: for so many frames, and for so long, it must be so, each. cooldown_s: so long
+    after an event about a label, none tells that it appeared again. active: hours of the day, by local time, in which
+    anything is told; none: always.
     """
 
     labels: list[str] = []
@@ -69,7 +65,7 @@ class Rules(Section):
     active: list[Hours] = []
 
 
-class Events(Section):
+class Events(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long events are kept.
 
     keep_days, keep_mb: older ones go, and the oldest where they take more. spool: events that wait for the broker, at
@@ -81,7 +77,7 @@ class Events(Section):
     spool: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
 
 
-class Mqtt(Section):
+class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The broker that is told.
 
     version: of the protocol. password_file: mode 0600; a systemd credential named "mqtt-password" takes its place.
@@ -107,14 +103,14 @@ class Mqtt(Section):
     pictures: bool = True
 
 
-class Web(Section):
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A page's worth of HTTP: health, the last picture, a stream. listen: "" before the colon: on every address."""
 
     listen: Address = "127.0.0.1:8080"
     viewers: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
 
 
-class Snapshots(Section):
+class Snapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Pictures of events.
 
     annotated: with label, score and time drawn on. before_s, per_s: seconds before the event that are kept as well, and
@@ -130,13 +126,13 @@ class Snapshots(Section):
     width: Annotated[int, msgspec.Meta(ge=64, le=8192)] = 1280
 
 
-class Metrics(Section):
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What Prometheus may ask."""
 
     listen: Address = "127.0.0.1:9464"
 
 
-class Recovery(Section):
+class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long what fails is tried before the process ends and systemd begins another.
 
     patience_s: for a camera. hot_c: from this temperature on, the frame rate is lowered. fps: frames a second at most,
@@ -148,7 +144,7 @@ class Recovery(Section):
     fps: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
 
 
-class Settings(Section):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One camera. What is not said is found out, as `edge run` does.
 
     name: of the camera, in topics, metrics and folders; by default that of the file. require: run on this kind of

@@ -16,7 +16,7 @@ LAYERS = [
     {"children", "files", "stderr", "firmware", "sysfs"},
     {"rehearsal", "devices", "recovery", "settings"},
     {"coral", "cores", "worker", "vitals", "usb"},
-    {"models", "adapters", "channel", "probe", "scale"},
+    {"models", "adapters", "channel", "probe", "scale", "tireless"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},
     {"boards", "source", "meter", "events"},
     {"profile"},

@@ -23,11 +23,13 @@ COMMANDS = {
     "cameras": "List the cameras that are here, and whether they can be had.",
     "doctor": "Examine this machine: what it can run, and how to mend what it cannot.",
     "export": "Write a network as int8 or float, .tflite or ONNX.",
+    "events": "Show what a camera saw: what appeared, changed and went.",
     "eval": "Score a model on labelled pictures.",
     "finetune": "Make a classifier from a folder of pictures.",
     "models": "List, describe, verify and fetch models.",
     "profiles": "List, show and check device profiles.",
     "run": "Classify what a camera, a stream, a video or pictures show.",
+    "service": "Run a camera for years: as a systemd service, with events, MQTT, metrics and pictures.",
 }
 
 

@@ -1,0 +1,1 @@
+"""A camera as a service: one process for years, supervised from inside and by systemd."""

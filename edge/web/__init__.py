@@ -1,0 +1,1 @@
+"""HTTP: how the service fares, the last picture, a stream."""
