@@ -119,8 +119,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     id: 32 hexadecimal digits, unique for ever: whoever gets an event twice knows it by that. label, score: of what is
     there, or was there before it went; the smoothed probability, 0 to 1. previous: of a "changed", the label whose
-    place it took. at: UTC, by the wall clock, of the frame that confirmed it. lasted_s: of a "gone", how long it was there.
-    frame: its number in the source. picture: the name of its file in the folder of snapshots; None: none is taken.
+    place it took. at: UTC, by the wall clock, of the frame that confirmed it. lasted_s: of a "gone", how long it was
+    there. frame: its number in the source. picture: the name of its file in the folder of snapshots; None: none is
+    taken.
     """
 
     id: str
