@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from edge import adapters, models
+from edge import adapters, isolated, models
 from edge.adapters import Adapter
 from edge.errors import AdapterError, ConfigError, DeviceError, EdgeError, InferenceError, ModelError
 from edge.models import ModelFile
@@ -89,7 +89,9 @@ class Engine:
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of an engine, over what profile and card say; None is left to them. Raises ConfigError.
 
-    top_k: classes of an answer, at most. threshold: the lowest score (0 to 1) that it holds.
+    top_k: classes of an answer, at most. threshold: the lowest score (0 to 1) that it holds. isolated: an interpreter
+    that would run in this process is served by a child. told: is called in words, now and then, where opening takes
+    long.
     """
 
     model: str | Path | ModelFile | None = None
@@ -99,6 +101,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     top_k: int = 5
     threshold: float = 0.0
     clock: Clock = time.monotonic_ns
+    isolated: bool = False
+    told: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         if self.fit is not None and self.fit not in FITS:
@@ -201,7 +205,7 @@ def _opened(profile: DeviceProfile, adapter: Adapter, wanted: Wanted) -> Engine:
     file = _model(profile, adapter, wanted)
     options = {**_threads(adapter, profile.threads), **adapter.options, **_threads(adapter, wanted.threads)}
     adapters.check("interpreters", adapter.kind, options, "")
-    interpreter: Interpreter = adapters.open("interpreters", adapter.kind, file, **options)
+    interpreter = _interpreter(adapter.kind, file, options, wanted)
     said = getattr(interpreter, "model", None)
     file = said if isinstance(said, ModelFile) else file
     card = file.card or Card(name=file.name)
@@ -214,6 +218,14 @@ def _opened(profile: DeviceProfile, adapter: Adapter, wanted: Wanted) -> Engine:
         interpreter.close()
         raise ModelError(f"model {file.path}: {error}") from error
     return Engine(interpreter, preprocessor, task, file.name, wanted.clock, file.path)
+
+
+def _interpreter(kind: str, file: ModelFile, options: dict[str, Any], wanted: Wanted) -> Interpreter:
+    if wanted.isolated and isolated.applies(kind):
+        return isolated.open(kind, file, options, wanted.told)
+    given = {"told": wanted.told} if adapters.takes("interpreters", kind, "told") else {}
+    opened: Interpreter = adapters.open("interpreters", kind, file, **options, **given)
+    return opened
 
 
 def _model(profile: DeviceProfile, adapter: Adapter, wanted: Wanted) -> ModelFile:

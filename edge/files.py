@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from pathlib import Path
 
 from edge.errors import CONTROL
+
+PASSWORD = re.compile(r"^(\w+://[^/\s:@]*:)[^/\s]*@")
+"""In front of the host of an address: the user and a password; RFC 3986, section 3.2.1."""
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -78,8 +82,12 @@ def sha256_of(path: Path) -> str | None:
 
 
 def printable(name: str | Path) -> str:
-    """The name of a file as text that can be shown anywhere; Linux allows names that are none, or steer a terminal."""
-    return CONTROL.sub("\ufffd", os.fsencode(name).decode("utf-8", "replace"))
+    """The name of a file as text that can be shown anywhere; Linux allows names that are none, or steer a terminal.
+
+    In the address of a stream the password of its user is hidden.
+    """
+    shown = CONTROL.sub("\ufffd", os.fsencode(name).decode("utf-8", "replace"))
+    return PASSWORD.sub(r"\1…@", shown)
 
 
 def is_utf8(name: str | Path) -> bool:

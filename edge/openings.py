@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Event, Thread
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from edge.engine import Engine, Opener
 from edge.errors import AdapterError, ModelError
+from edge.recovery import jittered
 
 log = logging.getLogger("edge")
 
@@ -34,15 +36,22 @@ class Openings:
 
     place: of what runs, in the order; what comes after it is closed when it comes late. len(order): nothing runs.
     failed: why the last opening of a place failed. clock: seconds. wait: waits so many seconds; True where all is over.
+    chance: gives numbers from 0 to 1.
     """
 
     def __init__(
-        self, order: Sequence[Opener], place: int, clock: Callable[[], float], wait: Callable[[float], bool] | None
+        self,
+        order: Sequence[Opener],
+        place: int,
+        clock: Callable[[], float],
+        wait: Callable[[float], bool] | None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.place = place
         self.failed: dict[int, Failure] = {}
         self.over = Event()
         self.wait = wait or self.over.wait
+        self.chance = chance
         self._order = order
         self._clock = clock
         self._news = Condition()
@@ -68,14 +77,20 @@ class Openings:
             self._busy.add(place)
             return free
 
-    def attempt(self, place: int, pauses: Sequence[float], most_s: float) -> None:
-        """Open one that was claimed, and lay it ready: after each pause, until that can be or has lasted too long."""
+    def attempt(
+        self, place: int, pauses: Sequence[float], most_s: float, tried: Callable[[int], None] = lambda tries: None
+    ) -> None:
+        """Open one that was claimed, and lay it ready: after each pause, until that can be or has lasted too long.
+
+        tried: is called before each try, with its number.
+        """
         engine, failed, begun = None, None, self._clock()
         for tries, pause in enumerate(pauses, 1):
-            if pause and self.wait(pause):
+            if pause and self.wait(jittered(pause, self.chance)):
                 self.stop()
                 break
             try:
+                tried(tries)
                 engine = self._opened(place)
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, what else there is goes on

@@ -24,10 +24,17 @@ JITTER = 0.25
 
 
 class Ladder:
-    """Counts each try. told: is called with it, from whatever thread tries; it must return at once and not raise."""
+    """Counts each try.
 
-    def __init__(self, told: Callable[[Rung, str], None] | None = None) -> None:
+    told: is called with it. at_work: is called in words while something slow goes on, such as the build of an engine;
+    a sign of life, and no try. Both from whatever thread it is; they must return at once and not raise.
+    """
+
+    def __init__(
+        self, told: Callable[[Rung, str], None] | None = None, at_work: Callable[[str], None] | None = None
+    ) -> None:
         self._told = told
+        self._at_work = at_work
         self._lock = Lock()
         self._counts: dict[Rung, int] = dict.fromkeys(RUNGS, 0)
 
@@ -43,6 +50,11 @@ class Ladder:
             self._counts[rung] += 1
         if self._told is not None:
             self._told(rung, words)
+
+    def works(self, words: str) -> None:
+        """Note that something slow goes on, which is bounded by itself."""
+        if self._at_work is not None:
+            self._at_work(words)
 
 
 def jittered(pause_s: float, chance: Callable[[], float] = random.random) -> float:

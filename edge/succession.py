@@ -1,6 +1,7 @@
 """Which interpreter of a profile's order runs now, and what happens where it is lost in mid-run.
 
-    lost -> opened again, a few times -> the next of the order -> back to a preferred one when it returns
+    lost -> opened again, a few times, with a reset of its USB device -> the next of the order
+         -> back to a preferred one when it returns
 
 The frame in hand is answered by whoever comes next, and every result tells what ran it and why it was not the first.
 One that was opened again and fails again and again is passed over, so that a model that cannot run ends a run where
@@ -12,15 +13,18 @@ by then, and is closed where not.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
+from edge import usb
 from edge.engine import CANNOT_RUN, Engine, Opener, Passed, first_of, none_runs
-from edge.errors import EdgeError, InferenceError
+from edge.errors import DeviceError, EdgeError, InferenceError
 from edge.openings import Openings
+from edge.recovery import Ladder, jittered
 from edge.types import Array, Frame, Result
 
 log = logging.getLogger("edge")
@@ -31,6 +35,9 @@ AGAIN_S = (0.0, 0.25, 0.5, 1.0)
 AGAIN_MOST_S = 3.0
 """After so long no further try is begun, and the next of the order is opened beside it: a hub that comes back needs a
 second or two, and frames wait meanwhile."""
+
+RESET_BEFORE = 3
+"""Before this try to open it again, the USB device of a lost one is reset."""
 
 LOSSES = 3
 """So many losses in a row, and an interpreter is passed over though it can be opened again."""
@@ -56,7 +63,8 @@ class Succession:
 
     order: what may run, as `openers` makes it. engine: one that is open already, which is not opened again.
     clock: seconds. wait: waits so many seconds; True where all is over. most_s: so long a frame waits for one that is
-    being opened before the next of the order is opened as well.
+    being opened before the next of the order is opened as well. ladder: is told of each try in place of one that was
+    lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -67,6 +75,9 @@ class Succession:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
         most_s: float = AGAIN_MOST_S,
+        ladder: Ladder | None = None,
+        reset: Callable[[str], None] = usb.reset,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         """Open the first of `order` that can run. Raises as `open_engine` does."""
         passed: list[Passed] = []
@@ -76,7 +87,9 @@ class Succession:
         self._order = order
         self._clock = clock
         self._most_s = most_s
-        self._openings = Openings(order, len(passed), clock, wait)
+        self._openings = Openings(order, len(passed), clock, wait, chance)
+        self._ladder = ladder or Ladder()
+        self._reset = reset
         self._preparing, self._handing = Lock(), Lock()
         self._place = len(passed)
         self._passed = dict(enumerate(passed))
@@ -147,7 +160,7 @@ class Succession:
             spent.add(lost)
         below = range(lost + 1, len(self._order))
         tried = [place for place in (lost, *below, *self._absent()) if place not in spent]
-        self._open_one_of(tried, lost)
+        self._open_one_of(tried, lost, getattr(self.engine.interpreter, "usb", None))
         if self._openings.over.is_set():
             raise error
         for place in (each for each in tried if each > lost):
@@ -158,16 +171,31 @@ class Succession:
         if not self._take(lost):
             raise InferenceError(str(none_runs([self._passed[place] for place in range(len(self._order))]))) from error
 
-    def _open_one_of(self, places: Sequence[int], lost: int) -> None:
+    def _open_one_of(self, places: Sequence[int], lost: int, on_usb: str | None) -> None:
         """Wait until one is there, or none is left to come; each is begun when the one before it failed, or is late."""
         for place in places:
             if self._openings.claim(place):
                 self._openings.failed.pop(place, None)
                 pauses = AGAIN_S if place == lost else (0.0,)
-                self._openings.begin("edge-open", partial(self._openings.attempt, place, pauses, AGAIN_MOST_S))
+                climb = partial(self._climb, place, lost, on_usb)
+                self._openings.begin("edge-open", partial(self._openings.attempt, place, pauses, AGAIN_MOST_S, climb))
             if self._openings.await_one([place], self._most_s):
                 return
         self._openings.await_one(places, None)
+
+    def _climb(self, place: int, lost: int, on_usb: str | None, tries: int) -> None:
+        """Tell of a try. on_usb: where the device of the lost one is, which is reset, once."""
+        kind = self._order[place].kind
+        if place != lost:
+            self._ladder.climb("backend", f"opening {kind} in place of {self._order[lost].kind}")
+            return
+        if tries == RESET_BEFORE and on_usb is not None:
+            self._ladder.climb("usb", f"resetting the USB device {on_usb} of {kind}")
+            try:
+                self._reset(on_usb)
+            except DeviceError as error:
+                log.warning("%s: %s", kind, error)
+        self._ladder.climb("interpreter", f"opening {kind} again")
 
     def _again(self) -> str:
         """What came of opening the lost one again."""
@@ -224,7 +252,7 @@ class Succession:
 
     def _look(self) -> None:
         """Until one was found that answers, none is left to come, or all is over."""
-        while not self._openings.wait(self._pause):
+        while not self._openings.wait(jittered(self._pause, self._openings.chance)):
             self._pause = min(2 * self._pause, RETURN_MOST_S)
             for place in self._absent():
                 if not self._openings.settled and self._openings.claim(place):

@@ -35,7 +35,7 @@ def opener(*script, state):
 def lasting(*script, state, patience_s=60.0, time=None):
     time = time or Time()
     reopen = opener(*script, state=state)
-    return Lasting(reopen(), reopen, "camera:0", patience_s, clock=time, wait=time.wait)
+    return Lasting(reopen(), reopen, "camera:0", patience_s, clock=time, wait=time.wait, chance=lambda: 0.5)
 
 
 def test_a_camera_that_never_fails_is_the_camera_itself(tmp_path):
@@ -91,7 +91,7 @@ def test_it_is_away_from_its_failure_to_the_next_frame_and_no_longer_than_patien
         away.append(camera.away)
         return reopen()
 
-    camera = Lasting(reopen(), watched, "camera:0", 1.0, clock=time, wait=time.wait)
+    camera = Lasting(reopen(), watched, "camera:0", 1.0, clock=time, wait=time.wait, chance=lambda: 0.5)
     frames = iter(camera)
     next(frames)
     assert not camera.away
@@ -127,7 +127,7 @@ def test_garbled_pictures_of_all_of_them_are_counted(tmp_path):
     time = Time()
     first = cameras[0]()
     first.skipped = 2
-    camera = Lasting(first, cameras[1], "camera:0", 60.0, clock=time, wait=time.wait)
+    camera = Lasting(first, cameras[1], "camera:0", 60.0, clock=time, wait=time.wait, chance=lambda: 0.5)
     for frame in camera:
         camera.skipped += 1
         assert camera.skipped == 3 + frame.index

@@ -393,7 +393,7 @@ def test_an_outage_that_is_waited_for_is_no_stall_and_stopping_ends_it(profile_f
     with edge.open_pipeline(profile_file(extra=extra), stall_s=0.2, patience_s=1000) as opened:
         threading.Timer(0.7, opened.stop).start()
         assert [result.frame for result in opened][-1] == 1
-    assert not [thread for thread in opened._threads if thread.is_alive()]
+    assert not [thread for thread in opened._threads.values() if thread.is_alive()]
 
 
 def test_a_camera_that_stays_away_ends_the_run_when_patience_does(profile_file, tmp_path):

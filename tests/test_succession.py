@@ -102,7 +102,16 @@ def opened():
     def open_them(*devices):
         time = Time()
         made.append(
-            (time, Succession([Opener(d.kind, d.open) for d in devices], clock=time, wait=time.wait, most_s=GUARD_S))
+            (
+                time,
+                Succession(
+                    [Opener(d.kind, d.open) for d in devices],
+                    clock=time,
+                    wait=time.wait,
+                    most_s=GUARD_S,
+                    chance=lambda: 0.5,
+                ),
+            )
         )
         return made[-1][1], time
 

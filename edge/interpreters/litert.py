@@ -18,6 +18,9 @@ from edge.types import Array, TensorSpec
 
 INSTALL = "install it with `pip install ai-edge-litert` (on 32-bit ARM: `pip install tflite-runtime==2.14.0 'numpy<2'`)"
 
+IN_PROCESS = True
+"""A service has a child run it (`edge.isolated`)."""
+
 log = logging.getLogger("edge")
 
 MOST_SAID = 300

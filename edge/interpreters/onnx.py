@@ -21,6 +21,9 @@ from edge.models.onnx import input_quantisation, needs_other_files
 from edge.sysfs import text
 from edge.types import Array, TensorSpec
 
+IN_PROCESS = True
+"""A service has a child run it (`edge.isolated`)."""
+
 log = logging.getLogger("edge")
 
 INSTALL = "install it with `pip install onnxruntime` (the extra `train` has it)"

@@ -28,6 +28,9 @@ from edge.types import Array, TensorSpec
 
 INSTALL = "it needs nothing"
 
+IN_PROCESS = True
+"""A service has a child run it (`edge.isolated`)."""
+
 Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 
 

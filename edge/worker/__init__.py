@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from mmap import mmap
 from typing import Any, NamedTuple
 
@@ -25,7 +25,8 @@ import msgspec
 
 from edge.children import Child, death
 from edge.errors import DeviceError, EdgeError, InferenceError, ModelError, one_line
-from edge.types import Array
+from edge.types import Array, TensorSpec
+from edge.worker.loss import Explain, Loss, explained
 from edge.worker.messages import MOST_MESSAGE, OK, Failed, Message, Phase, Ready, size_of, views
 
 __all__ = ["Explain", "Loss", "Phase", "Worker", "start"]
@@ -48,18 +49,14 @@ class Limits(NamedTuple):
         return {"start": START_S, "run": self.run}.get(phase, self.load)
 
 
-WHILE: dict[Phase, str] = {
-    "start": "while it started",
-    "load": "while it loaded",
-    "trial": "at its first inference",
-    "run": "while it ran",
-}
-
 MOST_SAID, LAST_WORDS = 1 << 16, 300
 """Bytes of stderr that its pipe holds (more is dropped), and the characters of it that go into a message."""
 
 DRAINED_EVERY = 64
 """Inferences between two looks at stderr, so that there is room for last words."""
+
+TELL_EVERY_S = 5.0
+"""So often it is told that a child still loads."""
 
 MOST_MEMORY = 1 << 30
 
@@ -70,44 +67,24 @@ CHILD = "import os; from edge.worker.child import main; main({target!r}, {argume
 """At its end a broken library could still crash in its destructors."""
 
 
-class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """How a child was lost.
-
-    phase: what it was at. how: "SIGSEGV", "exit code 1", or "" where it was ended, because it did neither answer nor
-    end within `limit_s` seconds. said: the last that it wrote to stderr, on one line.
-    """
-
-    phase: Phase
-    how: str
-    limit_s: float
-    said: str
-
-    def __str__(self) -> str:
-        """In words."""
-        what = self.how or f"no answer within {self.limit_s:g} s"
-        return f"{what} {WHILE[self.phase]}" + (f": {self.said}" if self.said else "")
-
-
-Explain = Callable[[Loss], EdgeError]
-
-
-def explained(loss: Loss) -> EdgeError:
-    """A loss in general words; an adapter that knows more explains it itself."""
-    kind = InferenceError if loss.phase == "run" else ModelError
-    return kind(f"the process that runs the model was lost: {loss}; the model or its runtime is broken")
+Told = Callable[[str], None]
 
 
 class Worker:
     """A child that serves a model, as an `Interpreter`. Not for use by several threads at once.
 
-    backend, instead_of: what the interpreter in the child says of itself.
+    backend, instead_of, threads: what the interpreter in the child says of itself. usb: the place on the bus of the
+    device that it drives, "1-2", where whoever starts it sets that.
     """
 
-    threads = None
+    usb: str | None = None
 
-    def __init__(self, target: str, data: bytes, argument: str, limits: Limits, explain: Explain) -> None:
+    def __init__(
+        self, target: str, data: bytes, argument: str, limits: Limits, explain: Explain, told: Told | None = None
+    ) -> None:
         """See `start`."""
         self._explain = explain
+        self._told = told
         self._limits = limits
         self._asked = 0
         self._views: list[Array] = []
@@ -116,8 +93,9 @@ class Worker:
         self._enter("start")
         try:
             ready = self._ready()
-            self.inputs, self.outputs = ([each.spec() for each in tensors] for tensors in (ready.inputs, ready.outputs))
-            self.backend, self.instead_of = ready.backend, tuple(ready.instead_of)
+            self.inputs: Sequence[TensorSpec] = [each.spec() for each in ready.inputs]
+            self.outputs: Sequence[TensorSpec] = [each.spec() for each in ready.outputs]
+            self.backend, self.instead_of, self.threads = ready.backend, tuple(ready.instead_of), ready.threads
             self._views = self._shared()
         except BaseException:
             self.close()
@@ -192,7 +170,8 @@ class Worker:
 
     def _receive(self, size: int) -> bytes:
         """What the child sends; nothing where it is no more, even if what it started still holds the line."""
-        until, ended = time.monotonic() + self._limits.of(self._phase), False
+        begun, ended = time.monotonic(), False
+        until, tell_at = begun + self._limits.of(self._phase), begun + TELL_EVERY_S
         while True:
             try:
                 return self._line.recv(size)
@@ -202,8 +181,12 @@ class Worker:
                 if ended:
                     return b""
                 ended = self._child.process.poll() is not None  # its last words may just have come
-                if not ended and time.monotonic() >= until:
+                now = time.monotonic()
+                if not ended and now >= until:
                     raise
+                if self._told is not None and self._phase != "run" and now >= tell_at:
+                    tell_at = now + TELL_EVERY_S
+                    self._told(f"the model is being loaded ({now - begun:.0f} s)")
 
     def _shared(self) -> list[Array]:
         """The input and the outputs in memory that the child gets to see as well."""
@@ -256,14 +239,16 @@ def start(
     answer_s: float = ANSWER_S,
     close_s: float = CLOSE_S,
     explain: Explain = explained,
+    told: Told | None = None,
 ) -> Worker:
     """Have `target` ("module:function") load a model in a child: it gets (data, argument), and gives an Interpreter.
 
     load_s: seconds for loading, and for the first inference. answer_s: for each inference. close_s: for closing, after
-    which the child is killed. explain: makes an error of the loss of the child. What `target` raises of `edge.errors`
-    is raised here; anything else is an InferenceError.
+    which the child is killed. explain: makes an error of the loss of the child. told: is called every few seconds, in
+    words, while it is waited for before it serves. What `target` raises of `edge.errors` is raised here; anything else
+    is an InferenceError.
     """
-    return Worker(target, data, argument, Limits(load_s, answer_s, close_s), explain)
+    return Worker(target, data, argument, Limits(load_s, answer_s, close_s), explain, told)
 
 
 def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, Child, int]:

@@ -52,6 +52,7 @@ def serve(target: str, data: bytes, argument: str, line: socket.socket) -> None:
     """Load, try, tell, and answer until the other end closes the line."""
     with contextlib.suppress(ConnectionError):
         served = _loaded(target, data, argument, line)
+        del data  # the runtime has what it needs of it
         if served is None:
             return
         try:
@@ -85,7 +86,8 @@ def _ready(served: Interpreter) -> bytes:
     for tensor in (*ins, *outs):
         if not math.isfinite(tensor.scale):
             raise ModelError(f"its tensor {tensor.name} has the scale {tensor.scale}; it is damaged: export it again")
-    packet = msgspec.json.encode(Ready(ins, outs, served.backend, list(getattr(served, "instead_of", ()))))
+    told = (served.backend, list(getattr(served, "instead_of", ())), served.threads)
+    packet = msgspec.json.encode(Ready(ins, outs, *told))
     if len(packet) > MOST_MESSAGE:
         raise ModelError(f"it has {len(ins) + len(outs):,} tensors; give a model of fewer")
     return packet

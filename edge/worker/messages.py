@@ -67,6 +67,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     outputs: list[Tensor]
     backend: str
     instead_of: list[str]
+    threads: int | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -17,6 +17,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge import usb
 from edge.cameras.v4l2 import nodes
 from edge.cameras.v4l2.modes import JPEG, Mode, cheapest
 from edge.cameras.v4l2.nodes import devices, forbidden, of_libcamera
@@ -52,7 +53,8 @@ log = logging.getLogger("edge")
 class V4L2:
     """An open camera. Frames are Motion JPEG where it has that, else BGR.
 
-    again: the options that open this very camera again, when its number has changed.
+    again: the options that open this very camera again, when its number has changed. usb: the place on the bus of the
+    USB device that it is a part of; None: of none.
     """
 
     live = True
@@ -60,6 +62,7 @@ class V4L2:
 
     def __init__(self, capture: Any, device: str, clock: Clock, again: dict[str, Any] | None = None) -> None:
         self.again = again or {"device": device}
+        self.usb = usb.place_of(device)
         self._capture = capture
         self._device = device
         self._clock = clock

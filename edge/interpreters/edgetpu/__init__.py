@@ -8,6 +8,7 @@ delegate of their own behind the same interface.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +42,7 @@ def open(
     load_limit_s: Seconds = worker.LOAD_S,
     limit_s: Seconds = worker.ANSWER_S,
     root: Path = Path("/"),
+    told: Callable[[str], None] | None = None,
 ) -> Worker:
     """Load a model that was compiled for the Edge TPU.
 
@@ -77,14 +79,17 @@ def open(
     wanted = Wanted(
         library=library or coral.LIBRARY, options=options, device=called, tpu=tpu, name=name, root=str(root)
     )
-    return worker.start(
+    served = worker.start(
         "edge.interpreters.edgetpu.child:load",
         model.data,
         msgspec.json.encode(wanted).decode(),
         load_s=load_limit_s,
         answer_s=limit_s,
         explain=explain,
+        told=told,
     )
+    served.usb = tpu.place if tpu and tpu.bus == "usb" else None
+    return served
 
 
 def _check(model: ModelFile, name: str) -> None:

@@ -1,0 +1,74 @@
+"""The one loop: camera, preprocessing and inference overlap, each in its own thread.
+
+    camera --frames--> preprocessing --ready--> inference and answer (the caller's thread)
+
+A recorded source waits where the next stage is behind, and loses nothing. A live one drops the oldest frame and counts
+it; the next frame is prepared just before the running inference is expected to end, so that it is as young as can be.
+A live camera that fails, or hangs, is waited for; an interpreter that is lost has its successor.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from edge import profile as profiles
+from edge.adapters import Adapter
+from edge.engine import Wanted, openers
+from edge.errors import ConfigError
+from edge.lasting import Lasting
+from edge.pipeline.loop import JOIN_S, RECORDED_STALL_S, STALL_S, Pipeline
+from edge.pipeline.sources import Source, cameras, first_that_opens, is_listed, open_camera
+from edge.profile import DeviceProfile
+from edge.recovery import Ladder
+from edge.succession import Succession
+from edge.types import Clock
+
+__all__ = [
+    "JOIN_S", "PATIENCE_S", "RECORDED_STALL_S", "STALL_S", "Pipeline", "Source", "cameras", "first_that_opens",
+    "is_listed", "open_camera", "open_pipeline",
+]  # fmt: skip
+
+PATIENCE_S = 60.0
+"""How long a live camera that failed is waited for."""
+
+
+def open_pipeline(
+    profile: str | Path | DeviceProfile | None = None,
+    source: str | Path | None = None,
+    *,
+    clock: Clock = time.monotonic_ns,
+    stall_s: float | None = None,
+    patience_s: float = PATIENCE_S,
+    ladder: Ladder | None = None,
+    isolated: bool = False,
+    **engine_options: Any,
+) -> Pipeline:
+    """Open what a profile names: the first of its cameras that opens (or `source`, in the grammar of the command line),
+    and the first of its interpreters that runs. profile: None is "auto", the one that fits this machine.
+
+    patience_s: so long a live camera may be away in mid-run; 0: its failure ends the run. ladder: is told of each try
+    to recover. isolated: an interpreter that would run in this process is served by a child, so that its crash or hang
+    is a loss like any other. engine_options: model, labels, fit, threads, top_k, threshold, as `open_engine` takes
+    them. Profile, source and model are checked before the camera is opened. Raises the errors of `edge.errors`.
+    """
+    if not patience_s >= 0:
+        raise ConfigError(f"patience is {patience_s!r}; give a number of seconds, 0 or more")
+    if not isinstance(profile, DeviceProfile):
+        profile = profiles.load(profile or profiles.AUTO)
+    listed = cameras(profile, None if source is None else str(source))
+    ladder = ladder or Ladder()
+    wanted = Wanted(clock=clock, isolated=isolated, told=ladder.works, **engine_options)
+    succession = Succession(openers(profile, wanted), ladder=ladder)
+    try:
+        given = {"clock": clock, "covers": succession.engine.preprocessor.size}
+        chosen, camera = first_that_opens(listed, given)
+    except BaseException:
+        succession.close()
+        raise
+    if camera.live and patience_s > 0:
+        # By its name that stays, where it has one: what is plugged in again may have another number.
+        same = Adapter(chosen.adapter.kind, {**chosen.adapter.options, **getattr(camera, "again", {})})
+        camera = Lasting(camera, lambda: open_camera(same, given), chosen.name, patience_s, ladder)
+    return Pipeline(camera, succession, chosen.name, stall_s)

@@ -1,0 +1,196 @@
+"""All parts of one camera's service, put together from its settings."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from edge.events.rules import Watch
+from edge.events.store import Store
+from edge.host.linux import Linux
+from edge.service import lives
+from edge.service.heat import Board
+from edge.service.memory import Memory
+from edge.service.notify import Notify
+from edge.service.outputs import Outputs
+from edge.service.places import EVENTS, PICTURES
+from edge.service.recorder import Recorder
+from edge.service.reload import Reload
+from edge.settings import Settings, mqtt_password
+from edge.sinks.output import Output
+from edge.types import Event, Frame, Result
+from edge.vitals import Controls, Vitals
+
+if TYPE_CHECKING:
+    from edge.sinks.snapshots import Pictures
+
+log = logging.getLogger("edge")
+
+
+class Composition:
+    """What the loop feeds and asks. folder: where events and pictures are kept. hangup: whether SIGHUP came, once."""
+
+    def __init__(
+        self,
+        reload: Reload,
+        folder: Path,
+        vitals: Vitals,
+        controls: Controls,
+        notify: Notify,
+        hangup: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.settings = settings = reload.settings
+        self._proven = settings
+        self._reload = reload
+        self._folder = folder
+        self._vitals = vitals
+        self._controls = controls
+        self._notify = notify
+        self._hangup = hangup
+        self._newest: tuple[Frame, Result] | None = None
+        self.renamed = False
+        self.store = Store(folder / EVENTS, settings.events)
+        self.memory = Memory(controls, self.store, vitals)
+        self.rules = Watch(settings.rules, left=self._recall())
+        self.outputs = Outputs(
+            {"snapshots": self._pictures, "metrics": self._metrics, "web": self._web, "mqtt": self._mqtt}, _key, vitals
+        )
+        self.recorder = Recorder(self.store, vitals, pictures=self.pictures, told=self.outputs.told)
+        self.board = Board(settings.recovery, vitals, Linux())
+
+    def start(self) -> None:
+        """Begin what runs beside the loop."""
+        self.recorder.start()
+        self.outputs.adopt(self.settings)
+        self.board.start()
+        self.memory.start()
+
+    def close(self, why: str) -> None:
+        """End it, within a few seconds. why: this life ends, in a word or two."""
+        self.recorder.close()
+        self.outputs.close()
+        self.memory.close()
+        self.board.close()
+        with contextlib.suppress(OSError):
+            self.memory.keep()
+            lives.ending(self.store, why)
+        self.store.close()
+
+    # --- for the loop
+
+    def saw(self, frame: Frame, result: Result) -> None:
+        """Take a result: it makes events happen, or it is what the house wants a picture of."""
+        self._newest = (frame, result)
+        self._proven = self.settings
+        for event in self.rules(result, self._controls.threshold):
+            self._happen(event, frame, result)
+        if self._controls.snapshot.is_set():
+            self._controls.snapshot.clear()
+            pictures = self.pictures()
+            if pictures is not None:
+                pictures.take(pictures.name(uuid4().hex, datetime.now(timezone.utc)), frame, result, None)
+
+    def lapsed(self) -> None:
+        """Take notice that there are no frames: what was there is gone, after a while."""
+        if self._newest is not None:
+            for event in self.rules.lapse(time.monotonic_ns()):
+                self._happen(event, *self._newest)
+
+    def changed(self) -> bool:
+        """Adopt new settings, where there are any."""
+        asked = self._hangup()
+        if asked:
+            self._notify.reloading()
+        change = self._reload.changed(self._vitals, asked)
+        again = change is not None and self._adopt(change.settings, change.parts)
+        if asked:
+            self._notify.ready()
+        return again
+
+    def refused(self, why: str) -> bool:
+        """Go back to the settings that last gave a result; False where those are the ones that count."""
+        if self._proven is self.settings:
+            return False
+        log.error("settings: %s; the camera goes on with those it had", why)
+        self._vitals.refused += 1
+        self._adopt(self._proven, frozenset(("rules", "events", "recovery")))
+        self._vitals.problem("settings", why)
+        return True
+
+    def _adopt(self, settings: Settings, parts: frozenset[Any]) -> bool:
+        self.settings = settings
+        self.rules.adopt(settings.rules)
+        self.store.adopt(settings.events)
+        self.board.adopt(settings.recovery)
+        self.outputs.adopt(settings)
+        self.renamed = self.renamed or "name" in parts
+        return bool(parts & {"pipeline", "name"})
+
+    def _happen(self, event: Event, frame: Frame, result: Result) -> None:
+        self._vitals.happened(event)
+        log.info("%s: %s, score %.2f", event.kind, event.label, event.score)
+        self.recorder.put(event, frame, result)
+
+    def _recall(self) -> Event | None:
+        """What earlier lives have left; nothing where the disk fails."""
+        try:
+            cause, self._vitals.restarts = lives.begun(self._folder, self.store)
+            if cause not in (None, "stopped"):
+                log.warning("the process before this one ended: %s", cause)
+            self.memory.recall()
+            return self.store.last()
+        except OSError as error:
+            log.warning("%s", error)
+            return None
+
+    # --- outputs
+
+    def pictures(self) -> Pictures | None:
+        """Who takes pictures, where somebody does."""
+        found: Any = self.outputs.one("snapshots")
+        return found
+
+    def _last_picture(self) -> bytes | None:
+        pictures = self.pictures()
+        return None if pictures is None else pictures.last
+
+    def _pictures(self, settings: Settings) -> Output:
+        from edge.sinks.snapshots import Pictures
+
+        assert settings.snapshots
+        return Pictures(settings.snapshots, self._folder / PICTURES, self._vitals)
+
+    def _metrics(self, settings: Settings) -> Output:
+        from edge.sinks.metrics import Metrics
+
+        assert settings.metrics
+        return Metrics(settings.metrics, self._vitals)
+
+    def _web(self, settings: Settings) -> Output:
+        from edge.web import Web
+
+        assert settings.web
+        return Web(settings.web, self._vitals)
+
+    def _mqtt(self, settings: Settings) -> Output:
+        from edge.sinks.mqtt import Mqtt
+
+        assert settings.mqtt
+        password = mqtt_password(settings)
+        return Mqtt(
+            settings.mqtt, password, settings.name, self._vitals, self._controls, self.recorder, self._last_picture
+        )
+
+
+def _key(section: str, settings: Settings) -> Any:
+    """What an output depends on."""
+    own = getattr(settings, section)
+    if own is None or section != "mqtt":
+        return own
+    return own, settings.name, settings.rules.threshold_in

@@ -1,0 +1,174 @@
+"""A board that is hot, or that its firmware holds back, gets fewer frames to do; and more again when it has cooled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event as Flag
+
+from edge.errors import MeterError
+from edge.host import Host, State
+from edge.settings import Recovery
+from edge.tireless import Tireless
+from edge.types import PowerMeter
+from edge.vitals import Vitals
+
+log = logging.getLogger("edge")
+
+LOOK_S = 5.0
+"""Between two looks at the board."""
+
+STEP = 0.75
+"""The share of the frame rate that one step leaves."""
+
+STEPS = 8
+"""The most steps: a tenth of the rate is left then."""
+
+DOWN_S, UP_S = 15.0, 60.0
+"""So long after a step down comes the next one, and so long a board must be cool before a step up: a heat sink needs
+about that to follow."""
+
+COOLER_C = 5.0
+"""So far below `hot_c` a board counts as cool."""
+
+STEADY_JOULES_S = 1.0
+"""Watts are worked out from joules over at least so long."""
+
+
+class Heat:
+    """Decides the share of the frame rate, step by step. clock: seconds."""
+
+    def __init__(self, hot_c: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.hot_c = hot_c
+        self.steps = 0
+        self._clock = clock
+        self._stepped_at: float | None = None
+        self._cool_since: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the rate that it would have when cool; 1.0: all of it."""
+        return STEP**self.steps
+
+    def __call__(self, celsius: float | None, limits: tuple[str, ...]) -> bool:
+        """Take a look; whether that changed the share."""
+        now = self._clock()
+        hot = bool(limits) or (celsius is not None and celsius >= self.hot_c)
+        cool = not limits and (celsius is None or celsius <= self.hot_c - COOLER_C)
+        self._cool_since = (self._cool_since or now) if cool else None
+        if hot and self.steps < STEPS and (self._stepped_at is None or now - self._stepped_at >= DOWN_S):
+            return self._step(1, now)
+        if self.steps and self._cool_since is not None and now - self._cool_since >= UP_S:
+            self._cool_since = now
+            return self._step(-1, now)
+        return False
+
+    def _step(self, by: int, now: float) -> bool:
+        self.steps += by
+        self._stepped_at = now
+        return True
+
+
+class Board:
+    """Looks at the board now and then, in a thread of its own, and writes down what it tells and the rate it bears.
+
+    meter: of what it draws; None where there is none. wait: waits so many seconds; True where all is over.
+    """
+
+    def __init__(
+        self,
+        settings: Recovery,
+        vitals: Vitals,
+        host: Host,
+        meter: PowerMeter | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._vitals = vitals
+        self._host = host
+        self._meter = meter
+        self._clock = clock
+        self._heat = Heat(settings.hot_c, clock)
+        self._full: float | None = None
+        self._joules: tuple[float, float] | None = None
+        self._thread = Tireless("board", self._work, vitals)
+        self._wait = wait
+        vitals.rate_limit = settings.fps
+
+    def start(self) -> None:
+        """Begin to look; returns at once."""
+        self._thread.start()
+
+    def adopt(self, settings: Recovery) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+        self._heat.hot_c = settings.hot_c
+        self._limit()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._thread.close()
+
+    def look(self) -> None:
+        """Read the board once, and decide."""
+        state = self._host.state()
+        self._vitals.temperature_c = _hottest(state)
+        self._vitals.limits = state.limits or ()
+        self._vitals.watts = self._watts()
+        before = self._heat.steps
+        if before == 0:
+            self._full = self._vitals.fps
+        if self._heat(self._vitals.temperature_c, self._vitals.limits):
+            self._limit()
+            self._say(self._heat.steps > before)
+
+    def _work(self, over: Flag) -> None:
+        wait = self._wait or over.wait
+        while not over.is_set():
+            self.look()
+            self._thread.well()
+            if wait(LOOK_S):
+                break
+        if self._meter is not None:
+            self._meter.close()
+
+    def _limit(self) -> None:
+        """Of the rate that is set, or else of what it was when it was cool."""
+        full = self._settings.fps or self._full
+        hot = self._heat.steps > 0 and full is not None
+        self._vitals.rate_limit = full * self._heat.share if hot and full is not None else self._settings.fps
+
+    def _say(self, slower: bool) -> None:
+        limit, celsius = self._vitals.rate_limit, self._vitals.temperature_c
+        why = ", ".join((*self._vitals.limits, *([f"{celsius:.0f} °C"] if celsius is not None else [])))
+        rate = "all frames again" if limit is None else f"{limit:.1f} frames a second at most"
+        if slower:
+            self._vitals.lost("heat steps")
+            log.warning("the board is too hot or held back (%s): %s", why, rate)
+            self._vitals.problem("heat", f"slowed to spare the board: {why}")
+        else:
+            log.warning("the board has cooled (%s): %s", why, rate)
+            if not self._heat.steps:
+                self._vitals.problem("heat", None)
+
+    def _watts(self) -> float | None:
+        if self._meter is None:
+            return None
+        try:
+            power = self._meter.read()
+        except MeterError as error:
+            self._thread.ill(str(error))
+            return None
+        if power.joules is None:
+            return power.watts
+        now, before = self._clock(), self._joules
+        self._joules = (now, power.joules)
+        return None if before is None or now == before[0] else (power.joules - before[1]) / (now - before[0])
+
+
+def _hottest(state: State) -> float | None:
+    told = [celsius for celsius in (state.temperature_c, state.accelerator_c) if celsius is not None]
+    return max(told, default=None)

@@ -1,0 +1,72 @@
+"""How the lives of the process before this one ended, counted by cause.
+
+systemd starts another one for most of them. The unit's ExecStopPost leaves $SERVICE_RESULT, $EXIT_CODE and $EXIT_STATUS
+in the file `ended` (systemd.exec(5)); a service that ends by itself notes why, and one that says nothing at all was cut
+off with its board.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from edge.sysfs import text
+
+ENDED = "ended"
+
+RESULTS = {"watchdog", "signal", "core-dump", "oom-kill", "timeout", "exit-code", "protocol", "resources", "success"}
+"""What $SERVICE_RESULT may be of a process that ran."""
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+COUNTS, RUNS, WHY = "restarts", "runs", "why"
+
+
+class Notes(Protocol):
+    """Small things that outlive the process."""
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
+        ...
+
+    def noted(self, key: str) -> str | None:
+        """The value that was kept last; None where there is none."""
+        ...
+
+
+def begun(folder: Path, notes: Notes, boot: Path = BOOT) -> tuple[str | None, dict[str, int]]:
+    """Note that a life begins; returns how the one before ended, None for the first, and how many ended how."""
+    cause = _cause(folder / ENDED, notes, text(boot) or "")
+    (folder / ENDED).unlink(missing_ok=True)
+    counts = _counts(notes.noted(COUNTS))
+    if cause is not None:
+        counts[cause] = counts.get(cause, 0) + 1
+        notes.note(COUNTS, json.dumps(counts))
+    notes.note(RUNS, text(boot) or "")
+    notes.note(WHY, "")
+    return cause, counts
+
+
+def ending(notes: Notes, why: str) -> None:
+    """Note why this life ends, in a word or two: "stopped", "camera", "settings"."""
+    notes.note(WHY, why)
+
+
+def _cause(ended: Path, notes: Notes, boot: str) -> str | None:
+    why, ran = notes.noted(WHY), notes.noted(RUNS)
+    told = (text(ended) or "").split()
+    result = told[0] if told and told[0] in RESULTS else None
+    if result in (None, "success", "exit-code") and why:
+        return why
+    if result is not None:
+        return "stopped" if result == "success" else result
+    return None if ran is None else "killed" if ran == boot else "power"
+
+
+def _counts(noted: str | None) -> dict[str, int]:
+    try:
+        found = json.loads(noted or "{}")
+    except ValueError:
+        return {}
+    return {str(cause): count for cause, count in found.items() if isinstance(count, int)} if isinstance(found, dict) else {}

@@ -1,0 +1,86 @@
+"""Camera and model, opened in a thread: whoever waits for them stays awake, and need not wait for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Lock, Thread
+
+from edge import profile as profiles
+from edge import source as sources
+from edge.engine import requiring
+from edge.errors import CameraError
+from edge.pipeline import Pipeline, open_pipeline
+from edge.recovery import Ladder
+from edge.settings import Settings
+
+TOP_K = 10
+"""Classes of an answer: of scores that are probabilities, that is every one above 0.1."""
+
+
+def opened(settings: Settings, ladder: Ladder) -> Pipeline:
+    """Open the camera and the model of a file. Raises the errors of `edge.errors`.
+
+    The photographs that ship are no camera: nothing that runs unattended chooses them by itself.
+    """
+    profile = requiring(profiles.load(settings.profile), settings.require)
+    if settings.source is None and not profile.cameras and sources.default() == "sample:":
+        raise CameraError("no camera was found; plug one in, or name one as `source`")
+    return open_pipeline(
+        profile,
+        settings.source,
+        patience_s=settings.recovery.patience_s,
+        ladder=ladder,
+        isolated=True,
+        model=settings.model,
+        labels=settings.labels,
+        fit=settings.fit,
+        threads=settings.threads,
+        top_k=TOP_K,
+    )
+
+
+class Opening:
+    """One try. work: opens; what comes of it after `abandon` is closed at once."""
+
+    def __init__(self, work: Callable[[], Pipeline]) -> None:
+        self._work = work
+        self._done = Flag()
+        self._lock = Lock()
+        self._abandoned = False
+        self._pipeline: Pipeline | None = None
+        self._error: BaseException | None = None
+        Thread(target=self._run, name="edge-begin", daemon=True).start()
+
+    def await_(self, seconds: float) -> bool:
+        """Wait so long; whether it has come to an end."""
+        return self._done.wait(seconds)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What was opened, after the end. Raises what opening raised."""
+        if self._error is not None:
+            raise self._error
+        if self._pipeline is None:
+            raise CameraError("opening the camera has not ended yet; wait for it")
+        return self._pipeline
+
+    def abandon(self) -> None:
+        """Have no more to do with it."""
+        with self._lock:
+            self._abandoned = True
+            left = self._pipeline
+        if left is not None:
+            left.close()
+
+    def _run(self) -> None:
+        try:
+            pipeline = self._work()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, which raises it
+            self._error = error
+        else:
+            with self._lock:
+                self._pipeline, abandoned = pipeline, self._abandoned
+            if abandoned:
+                pipeline.close()
+        self._done.set()

@@ -1,0 +1,122 @@
+"""Whom a camera tells: made from the settings, swapped where those change, and never waited for."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any
+
+from edge.errors import one_line
+from edge.settings import Settings
+from edge.sinks.output import Output
+from edge.types import Event
+from edge.vitals import Vitals
+
+log = logging.getLogger("edge")
+
+AGAIN_S = 60.0
+"""Before an output that could not be made is tried again."""
+
+CLOSE_S = 3.5
+"""All together have so long to end."""
+
+Make = Callable[[Settings], Output]
+Key = Callable[[Settings], Any]
+
+
+class Outputs:
+    """Keeps one output a section, in a thread of its own. make: makes each from settings; may raise whatever it likes.
+
+    key: what an output depends on, by section; where that changes, it is closed and made anew; None: it is off.
+    """
+
+    def __init__(self, make: Mapping[str, Make], key: Callable[[str, Settings], Any], vitals: Vitals) -> None:
+        self._make = make
+        self._key = key
+        self._vitals = vitals
+        self._made: dict[str, tuple[Any, Output]] = {}
+        self._wanted: SimpleQueue[Settings | None] = SimpleQueue()
+        self._lock = Lock()
+        self._over = Flag()
+        self._thread = Thread(target=self._work, name="edge-outputs", daemon=True)
+        self._thread.start()
+
+    def adopt(self, settings: Settings) -> None:
+        """Have what the settings ask for; returns at once."""
+        self._wanted.put(settings)
+
+    def told(self, event: Event) -> None:
+        """Tell all of an event that is stored; returns at once, as they do."""
+        for output in self.all:
+            output.told(event)
+
+    @property
+    def all(self) -> list[Output]:
+        """Those there are now."""
+        with self._lock:
+            return [output for _, output in self._made.values()]
+
+    def one(self, section: str) -> Output | None:
+        """The output of a section, where it is there."""
+        with self._lock:
+            made = self._made.get(section)
+            return None if made is None else made[1]
+
+    def close(self, limit_s: float = CLOSE_S) -> None:
+        """End all of them side by side; what takes longer stays behind."""
+        self._over.set()
+        self._wanted.put(None)
+        self._thread.join(limit_s)
+        until = time.monotonic() + limit_s
+        ends = [Thread(target=output.close, name="edge-end", daemon=True) for output in self.all]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join(max(0.0, until - time.monotonic()))
+
+    def _work(self) -> None:
+        settings: Settings | None = None
+        while not self._over.is_set():
+            try:
+                settings = self._wanted.get(timeout=AGAIN_S if self._failed(settings) else None)
+            except Empty:
+                pass
+            if settings is not None:
+                self._swap(settings)
+
+    def _failed(self, settings: Settings | None) -> bool:
+        """Whether one is missing."""
+        return settings is not None and any(
+            self._key(section, settings) is not None and self.one(section) is None for section in self._make
+        )
+
+    def _swap(self, settings: Settings) -> None:
+        for section in self._make:
+            key = self._key(section, settings)
+            before = self._made.get(section)
+            if before is not None and before[0] != key:
+                with self._lock:
+                    del self._made[section]
+                before[1].close()
+                log.info("%s: %s", section, "its settings have changed" if key is not None else "off now")
+            if key is None:
+                self._vitals.problem(section, None)
+            elif self.one(section) is None and not self._over.is_set():
+                self._begin(section, key, settings)
+
+    def _begin(self, section: str, key: Any, settings: Settings) -> None:
+        try:
+            output = self._make[section](settings)
+            with self._lock:
+                self._made[section] = (key, output)
+            self._vitals.problem(section, None)
+            output.start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
+            words = one_line(error)
+            if self._vitals.problems.get(section) != words:
+                log.warning("%s: %s", section, words)
+                self._vitals.problem(section, words)

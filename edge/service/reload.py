@@ -1,0 +1,111 @@
+"""Settings that change while the camera runs: looked for in the loop's own time, and taken only where they are good."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.errors import EdgeError, one_line
+from edge.files import printable
+from edge.service.check import files, refuse
+from edge.settings import Settings, differs, load
+from edge.settings.differs import Part
+from edge.vitals import Vitals
+
+log = logging.getLogger("edge")
+
+POLL_S = 1.0
+"""Between two looks at the file; what was written is read when two looks see the same, so that nothing is read by half."""
+
+Stamp = tuple[int, int, int] | None
+"""When a file was written (ns), its size and its number; None: it is not there."""
+
+
+class Change(NamedTuple):
+    """New settings that are good, and the parts that they touch; see `edge.settings.differs`."""
+
+    settings: Settings
+    parts: frozenset[Part]
+
+
+class Reload:
+    """Reads the file of a camera, and again whenever it changes. settings: those that count.
+
+    clock: seconds that never run backwards. check: raises an EdgeError for settings that could not run here.
+    Raises ConfigError where the file is not right to begin with; `check` is not asked then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        check: Callable[[Settings], None] = refuse,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._check = check
+        self._tried = self._last = stamp(path)  # before it is read: what is written meanwhile is seen as news
+        self.settings = load(path)
+        self._named = named(self.settings)
+        self._looked_at = clock()
+
+    def changed(self, vitals: Vitals, asked: bool = False) -> Change | None:
+        """The new settings, where the file changed and is good, or the secret or the model that it names did.
+
+        Nothing is looked at more often than once a second, unless it is asked for, as by SIGHUP; files that are named
+        are looked at when the settings are read. Where the file is bad all stays as it is; the reason is logged and
+        stands in `vitals.problems`. Never raises.
+        """
+        now = self._clock()
+        if not asked and now - self._looked_at < POLL_S:
+            return None
+        found, before = stamp(self._path), self._last
+        self._looked_at, self._last = now, found
+        if not asked and (found == self._tried or found != before):
+            return None
+        self._tried = found
+        return self._read(vitals, asked)
+
+    def _read(self, vitals: Vitals, asked: bool) -> Change | None:
+        try:
+            settings = load(self._path)
+            self._check(settings)
+        except (EdgeError, OSError) as error:
+            self._refuse(vitals, one_line(error), asked)
+            return None
+        if "settings" in vitals.problems:
+            vitals.problem("settings", None)
+            log.warning("settings: %s is good again", printable(self._path))
+        there = named(settings)
+        touched: set[Part] = {part for part, stamps in there.items() if self._named.get(part, stamps) != stamps}
+        parts = differs(self.settings, settings) | touched
+        self.settings, self._named = settings, there
+        if not parts:
+            return None
+        vitals.reloads += 1
+        log.info("settings: %s was read again; changed: %s", printable(self._path), ", ".join(sorted(parts)))
+        return Change(settings, parts)
+
+    def _refuse(self, vitals: Vitals, words: str, asked: bool) -> None:
+        vitals.refused += 1
+        if asked or vitals.problems.get("settings") != words:
+            log.warning("settings: %s; the camera goes on with those it has", words)
+        vitals.problem("settings", words)
+
+
+def stamp(path: Path) -> Stamp:
+    """What tells one state of a file from the next."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def named(settings: Settings) -> dict[Part, tuple[Stamp, ...]]:
+    """The state of the files that settings name, by the part that reads them."""
+    return {part: tuple(map(stamp, paths)) for part, paths in files(settings).items()}

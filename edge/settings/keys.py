@@ -1,0 +1,164 @@
+"""What may stand in the file of a camera: every key, its type, its limits and what it means.
+
+The words beside a key are those that an editor shows, by the JSON schema.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.types import Fit
+
+
+def says(words: str) -> Meta:
+    """What a key means, in words."""
+    return Meta(description=words)
+
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+Megabytes = Annotated[float, Meta(ge=1, le=1_000_000)]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+Address = Annotated[
+    str,
+    Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]]*):[0-9]{1,5}$", examples=["127.0.0.1:8080", ":9464", "[::1]:80"]),
+]
+Hours = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
+        examples=["07:00-22:30", "22:00-06:00"],
+    ),
+]
+Topic = Annotated[
+    str, Meta(pattern=r"^[^+#/\x00\s]+(/[^+#/\x00\s]+)*$", max_length=200, examples=["edge", "home/edge"])
+]
+TopicOrNone = Annotated[
+    str, Meta(pattern=r"^([^+#/\x00\s]+(/[^+#/\x00\s]+)*)?$", max_length=200, examples=["homeassistant", ""])
+]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", examples=["front-door"])]
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When answers become events: a label appears, changes, or is gone."""
+
+    labels: Annotated[list[Text], says("only these labels count; none: all"), Meta(max_length=10_000)] = []
+    threshold_in: Annotated[Share, says("the smoothed score from which on a label may be there")] = 0.6
+    threshold_out: Annotated[Share, says("the smoothed score below which it may be gone")] = 0.4
+    smooth_s: Annotated[Seconds, says("the time constant of the smoothing; 0: none")] = 0.5
+    confirm_frames: Annotated[Count, says("for so many frames it must be there")] = 3
+    confirm_s: Annotated[Seconds, says("and for so long")] = 0.0
+    clear_frames: Annotated[Count, says("for so many frames it must be gone")] = 3
+    clear_s: Annotated[Seconds, says("and for so long")] = 2.0
+    cooldown_s: Annotated[Seconds, says("so long after an event about a label, none says that it appeared again")] = 0.0
+    active: Annotated[list[Hours], says("hours of the day, local time, in which events are told; none: all")] = []
+
+
+class Events(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long events are kept."""
+
+    keep_days: Annotated[float, Meta(gt=0, le=36_500), says("older ones go")] = 90.0
+    keep_mb: Annotated[Megabytes, says("where they take more than so many megabytes, the oldest go")] = 64.0
+    spool: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        says("events that wait for the broker at most; the oldest are given up, and counted"),
+    ] = 10_000
+
+
+class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The broker that is told."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255), says("the broker, by name or address")]
+    port: Annotated[int, Meta(ge=1, le=65_535), says("its port; 8883 is usual with TLS")] = 1883
+    version: Annotated[Literal["5", "3.1.1"], says("of the protocol")] = "5"
+    tls: Annotated[bool, says("whether the connection is encrypted, and the broker's certificate checked")] = False
+    ca_file: Annotated[Text | None, says("certificates to check it by; none: the system's")] = None
+    username: Annotated[str | None, says("whom the broker knows the camera as")] = None
+    password_file: Annotated[
+        Text | None, says("a file of mode 0600; the systemd credential mqtt-password takes its place")
+    ] = None
+    prefix: Annotated[Topic, says("topics begin with it and the camera's name")] = "edge"
+    discovery: Annotated[TopicOrNone, says("the prefix of Home Assistant's discovery; empty: none")] = "homeassistant"
+    state_s: Annotated[
+        float, Meta(ge=1, le=3600), says("seconds between two states, which are also told when something changes")
+    ] = 10.0
+    pictures: Annotated[bool, says("whether the last picture is published")] = True
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """HTTP: health, the newest picture, a stream."""
+
+    listen: Annotated[Address, says("address and port; nothing before the colon: every address")] = "127.0.0.1:8080"
+    viewers: Annotated[int, Meta(ge=1, le=1000), says("of the stream at one time, at most")] = 8
+
+
+class Snapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Pictures of events."""
+
+    annotated: Annotated[bool, says("whether label, score and time are drawn on them")] = True
+    before_s: Annotated[float, Meta(ge=0, le=60), says("seconds before an event that are kept as well")] = 3.0
+    per_s: Annotated[float, Meta(gt=0, le=30), says("pictures of each of these seconds")] = 2.0
+    quota_mb: Annotated[Megabytes, says("what all may take on the disk; the oldest go first")] = 500.0
+    quality: Annotated[int, Meta(ge=10, le=100), says("of the JPEGs")] = 85
+    width: Annotated[int, Meta(ge=64, le=8192), says("pixels; a wider picture is made smaller")] = 1280
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What Prometheus may ask."""
+
+    listen: Annotated[Address, says("address and port; nothing before the colon: every address")] = "127.0.0.1:9464"
+
+
+class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long what fails is tried before the process ends and systemd begins another, and how heat is met."""
+
+    patience_s: Annotated[float, Meta(ge=5, le=86_400), says("so long a camera is waited for")] = 300.0
+    hot_c: Annotated[float, Meta(ge=30, le=110), says("degrees Celsius from which on the frame rate is lowered")] = (
+        75.0
+    )
+    fps: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None, says("frames a second at most, also when it is cool; none: all")
+    ] = None
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One camera. What is not said is found out, as `edge run` does; a section that is not there is an output that is
+    off, and one that is there and empty has the defaults.
+
+    name: never empty where `load` made it: by default it is that of the file.
+    """
+
+    name: Annotated[Name, says("of the camera, in topics, metrics and folders; by default that of the file")] = ""
+    profile: Annotated[Text, says("a device profile: a name, a TOML file, or auto: the one that fits this machine")] = (
+        "auto"
+    )
+    source: Annotated[
+        Text | None,
+        says("camera:0, v4l2:///dev/video0, picamera:0, rtsp://…, http(s)://…, a video file, a folder of pictures"),
+    ] = None
+    source_password_file: Annotated[
+        Text | None,
+        says("a file of mode 0600 with the password of the user in a source such as rtsp://user@host/…; "
+             "the systemd credential source-password takes its place"),
+    ] = None
+    repeat: Annotated[bool, says("whether a recording begins anew when it ends")] = False
+    model: Annotated[Text | None, says("a model file, or the name of a model; by default as the profile says")] = None
+    labels: Annotated[
+        Text | None, says("a file of class names, one a line; by default those beside or inside the model")
+    ] = None
+    fit: Annotated[Fit | None, says("how a picture is made square; by default as the model's card says")] = None
+    threads: Annotated[Annotated[int, Meta(ge=1, le=256)] | None, says("of the interpreter; by default up to 4")] = None
+    require: Annotated[Text | None, says("run on this kind of interpreter of the profile, or not at all")] = None
+    task: Annotated[Literal["classify"], says("what is answered")] = "classify"
+    rules: Rules = Rules()
+    events: Events = Events()
+    recovery: Recovery = Recovery()
+    mqtt: Mqtt | None = None
+    web: Web | None = None
+    snapshots: Snapshots | None = None
+    metrics: Metrics | None = None

@@ -1,0 +1,167 @@
+"""From the text of a camera's file to checked settings, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edge.errors import CONTROL, ConfigError, key_and_reason, one_line
+from edge.files import printable, read_small
+from edge.settings.keys import Mqtt, Settings
+
+MOST_BYTES = 64 << 10
+MOST_FAULTS = 50
+
+MISSING = "this key is needed"
+
+MODELS = (".tflite", ".onnx", ".pth", ".pt")
+
+NAMED = re.compile(r"[A-Za-z][\w.+-]*:")
+"""How a source begins that is no path."""
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: the path of the key, such as "mqtt.port", and why; the key is "" for the whole file."""
+
+    key: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}" if self.key else self.reason
+
+
+def load(path: Path) -> Settings:
+    """Read and check the file of a camera; nothing that it names is opened.
+
+    A path inside that is not absolute is taken from the folder of the file, so that it means the same to a service
+    and at a prompt. Raises ConfigError, with the path of the key that is wrong.
+    """
+    settings, wrong = examine(path)
+    if settings is None or wrong:
+        more = f" ({len(wrong) - 1} more: `edge service check {printable(path)}`)" if len(wrong) > 1 else ""
+        raise ConfigError(one_line(f"{printable(path)}: {wrong[0]}{more}"))
+    return settings
+
+
+def examine(path: Path) -> tuple[Settings | None, list[Fault]]:
+    """As `load`, with all that is wrong instead of the first of it; the settings then are those that are right."""
+    try:
+        data = read_small(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        reason = one_line(getattr(error, "strerror", None) or error)
+        return None, [Fault("", f"cannot be read: {reason}; give the TOML file of a camera")]
+    read, wrong = decode(data)
+    if read is None:
+        return None, wrong
+    settings = _named(_placed(read, path.absolute().parent), path.stem)
+    return settings, wrong or list(faults(settings))
+
+
+def decode(data: bytes) -> tuple[Settings | None, list[Fault]]:
+    """The text as it is written, checked key by key: what is right of it, and all that is wrong; None: no TOML."""
+    try:
+        raw: dict[str, Any] = msgspec.toml.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        return None, [Fault("", f"not TOML: {one_line(error, 200)}; mend that line")]
+    wrong: list[Fault] = []
+    while len(wrong) < MOST_FAULTS:
+        try:
+            settings = msgspec.convert(raw, Settings)
+        except msgspec.ValidationError as error:
+            wrong.append(_fault(raw, error))
+            continue
+        return settings, wrong
+    return None, wrong
+
+
+def _fault(raw: dict[str, Any], error: msgspec.ValidationError) -> Fault:
+    """What is wrong first; it is taken out of `raw`, so that the next can be found."""
+    from edge.settings.schema import advice  # only where something is wrong
+
+    key, reason = key_and_reason(error)
+    path = key.split("[")[0]
+    table, _, last = path.rpartition(".") if path.partition(".")[0] in raw else ("", "", path)
+    inside = raw.get(table, raw) if table else raw
+    if reason == MISSING:
+        raw.pop(table, None)
+    elif isinstance(inside, dict) and last in inside:
+        del inside[last]
+    else:
+        raw.clear()
+    return Fault(key, advice(table, last, reason))
+
+
+def _named(settings: Settings, stem: str) -> Settings:
+    return settings if settings.name else msgspec.structs.replace(settings, name=stem)
+
+
+def _placed(settings: Settings, folder: Path) -> Settings:
+    """With every path absolute: those that are not are taken from `folder`."""
+
+    def placed(given: str | None) -> str | None:
+        return given if given is None else str(folder / given)
+
+    changed: dict[str, Any] = {key: placed(getattr(settings, key)) for key in ("labels", "source_password_file")}
+    if settings.source is not None and not NAMED.match(settings.source):
+        changed["source"] = placed(settings.source)
+    for key, endings in (("model", MODELS), ("profile", (".toml",))):
+        given = getattr(settings, key)
+        if given is not None and ("/" in given or given.endswith(endings)):
+            changed[key] = placed(given)
+    if settings.mqtt is not None:
+        files = {key: placed(getattr(settings.mqtt, key)) for key in ("ca_file", "password_file")}
+        changed["mqtt"] = msgspec.structs.replace(settings.mqtt, **files)
+    return msgspec.structs.replace(settings, **changed)
+
+
+def faults(settings: Settings) -> Iterator[Fault]:
+    """What no single key tells: settings that contradict each other, or that could not work."""
+    yield from _unprintable(msgspec.to_builtins(settings), "")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", settings.name):
+        yield Fault("name", f'the file\'s name {settings.name!r} is none for a camera; give one, such as "front-door"')
+    rules = settings.rules
+    if rules.threshold_out > rules.threshold_in:
+        reason = f"{rules.threshold_out:g} is above rules.threshold_in, {rules.threshold_in:g}; give less, or as much"
+        yield Fault("rules.threshold_out", reason)
+    for i, hours in enumerate(rules.active):
+        if hours[:5] == hours[6:11]:
+            yield Fault(
+                f"rules.active[{i}]", f"{hours} ends when it begins; give other hours, or none for the whole day"
+            )
+    if settings.mqtt is not None:
+        yield from _of_broker(settings.mqtt)
+    listening = {key: part.listen for key, part in (("web", settings.web), ("metrics", settings.metrics)) if part}
+    for key, address in listening.items():
+        if int(address.rpartition(":")[2]) > 65_535:
+            yield Fault(f"{key}.listen", f"{address} names no port; give one up to 65535")
+    if len(listening) == 2 and len(set(listening.values())) == 1 and not listening["web"].endswith(":0"):
+        yield Fault("metrics.listen", f"{listening['web']} is web.listen, too; give another port")
+
+
+def _of_source(settings: Settings) -> Iterator[Fault]:
+    user = re.match(r"\w+://([^/@]*)@", settings.source or "")
+    if user and ":" in user[1]:
+        secret = "put it into a file of mode 0600, and name that as source_password_file"
+        yield Fault("source", f"holds a password, which has no place in this file: {secret}")
+    if settings.source_password_file and not (user and user[1]):
+        yield Fault("source_password_file", "belongs to a source with a user, such as rtsp://user@host/…; name one there")
+
+
+def _of_broker(mqtt: Mqtt) -> Iterator[Fault]:
+    if mqtt.ca_file and not mqtt.tls:
+        yield Fault("mqtt.ca_file", "is of no use without encryption; set mqtt.tls to true")
+    if mqtt.password_file and not mqtt.username:
+        yield Fault("mqtt.username", "this key is needed where there is a password_file")
+
+
+def _unprintable(value: Any, key: str) -> Iterator[Fault]:
+    """Text that steers a terminal, or breaks a line, would do so in every log."""
+    if isinstance(value, str) and CONTROL.search(value):
+        yield Fault(key, "holds a character that cannot be shown; give plain text")
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inside:
+        yield from _unprintable(each, f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}".lstrip("."))

@@ -1,0 +1,82 @@
+"""Secrets: from systemd's credentials, or from files that nobody else may read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from urllib.parse import quote
+
+from edge.errors import ConfigError, one_line
+from edge.files import printable, read_small
+from edge.settings.keys import Settings
+
+MQTT_PASSWORD = "mqtt-password"
+SOURCE_PASSWORD = "source-password"
+"""The names of the credentials, as in `LoadCredential=mqtt-password:…`; systemd.exec(5), "Credentials"."""
+
+MOST_BYTES = 4096
+
+
+def mqtt_password(settings: Settings) -> str | None:
+    """The password for the broker: of the credential where there is one, else of `mqtt.password_file`; None: neither.
+
+    Raises ConfigError where it cannot be read, is no text, or others may read it.
+    """
+    return _secret(MQTT_PASSWORD, "mqtt.password_file", settings.mqtt and settings.mqtt.password_file)
+
+
+def source_of(settings: Settings) -> str | None:
+    """The source as it is opened: with the password of its user, where that is a secret of its own.
+
+    `edge.files.printable` shows it without. Raises ConfigError as `mqtt_password` does.
+    """
+    source = settings.source
+    if source is None or "@" not in source or "://" not in source:
+        return source
+    password = _secret(SOURCE_PASSWORD, "source_password_file", settings.source_password_file)
+    scheme, _, rest = source.partition("://")
+    user, _, place = rest.partition("@")
+    return source if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+
+
+def credential(name: str) -> Path | None:
+    """The file in which systemd passes a credential; None where it passes none of that name."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder, name) if folder else None
+    return path if path is not None and path.is_file() else None
+
+
+def _secret(name: str, key: str, given: str | None) -> str | None:
+    path = credential(name)
+    if path is not None:
+        return _read(path, f"the credential {name}")
+    return None if given is None else _read(_private(Path(given), key), f"{key}: {printable(given)}")
+
+
+def _private(path: Path, key: str) -> Path:
+    """The path of a file that only its owner may read. Raises ConfigError where it is none."""
+    shown = printable(path)
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        reason = one_line(getattr(error, "strerror", None) or error)
+        raise ConfigError(f"{key}: {shown}: {reason}; write the secret into that file, mode 0600") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"{key}: {shown}: no regular file; write the secret into a file of mode 0600")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise ConfigError(f"{key}: {shown}: others may read it (mode {mode:04o}); run `chmod 600 {shown}`")
+    return path
+
+
+def _read(path: Path, called: str) -> str:
+    try:
+        text = read_small(path, MOST_BYTES).decode().rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{called}: {error.strerror}; make it readable for the user of the service") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{called}: no text in UTF-8; write one line into it") from error
+    if not text or "\n" in text or "\0" in text:
+        raise ConfigError(f"{called}: {'holds more than one line' if text else 'is empty'}; write one line into it")
+    return text
