@@ -80,7 +80,7 @@ def open(kind: str, model: ModelFile, options: dict[str, Any], told: Callable[[s
 
 def load(data: bytes, _: str) -> Interpreter:
     """What the child does: open it. JSON holds no byte 0, so the first one ends it."""
-    head, end, bare = data.partition(b"\0")
+    head, _end, bare = data.partition(b"\0")
     wanted = msgspec.json.decode(head, type=Wanted)
     file = ModelFile(
         name=wanted.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 
 from edge.errors import ConfigError, one_line
@@ -27,11 +29,20 @@ def listening(address: str) -> socket.socket:
     host, port = place(address)
     try:
         found = _open(host, port)
-    except OSError as error:
-        reason = one_line(error.strerror or error)
-        raise OSError(f"{address} cannot be listened on ({reason}); choose another one, or end what has it") from error
+    except (OSError, UnicodeError) as error:  # the latter of what is no name of a host at all
+        raise OSError(
+            f"{address} cannot be listened on ({_reason(error)}); choose another one, or end what has it"
+        ) from error
     found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return found
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    """Why, without what Python puts around it; a look-up of an address has numbers of its own."""
+    if not isinstance(error, OSError):
+        return one_line(error)
+    number = error.errno or 0
+    return os.strerror(number) if number in errno.errorcode else one_line(error.strerror or error)
 
 
 def _open(host: str, port: int) -> socket.socket:

@@ -19,11 +19,10 @@ TABLES_WITHIN = 4096
 def picture(frame: Frame, width: int) -> Array:
     """What a frame shows: H x W x 3 uint8, BGR, at most `width` wide, in memory of its own. Raises CameraError."""
     pixels = decode(frame, "squash", _room(frame, width)) if frame.pixel_format == "MJPG" else frame.pixels
-    h, w = pixels.shape[:2]
+    smaller = _resized(pixels, width)
     if frame.pixel_format == "RGB":
-        smaller = _resized(pixels, width)
         return cv2.cvtColor(smaller, cv2.COLOR_RGB2BGR)
-    return _resized(pixels, width) if w > width or frame.pixel_format == "MJPG" else pixels.copy()
+    return smaller.copy() if smaller is frame.pixels else smaller
 
 
 def _room(frame: Frame, width: int) -> tuple[int, int]:
@@ -53,7 +52,10 @@ def jpeg(pixels: Array, quality: int) -> bytes:
 
 
 def shown(frame: Frame, width: int, quality: int) -> bytes:
-    """A frame as a JPEG, at most `width` wide; what a camera already gave as one is not made again. Raises CameraError."""
+    """A frame as a JPEG, at most `width` wide; what a camera gave as one already is not made again.
+
+    Raises CameraError.
+    """
     if frame.pixel_format == "MJPG" and frame.size[0] <= width:
         data = frame.pixels.tobytes()
         if HUFFMAN in data[:TABLES_WITHIN]:

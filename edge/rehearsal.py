@@ -6,6 +6,7 @@ that a script tells the whole life of a device: what it does, when it is lost, a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,9 +40,15 @@ class Place:
         return self._file is not None
 
     def keep(self) -> None:
-        """Write it down. Raises ConfigError where that cannot be."""
+        """Write it down, unless the file tells of a later one: a device that hung may come after the one in its place.
+
+        Raises ConfigError where that cannot be.
+        """
         if self._file is None:
             return
+        with contextlib.suppress(OSError, ValueError):
+            if int(read_small(self._file, MOST_BYTES)) > self.at:
+                return
         try:
             write_whole(self._file, b"%d\n" % self.at)
         except OSError as error:

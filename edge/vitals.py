@@ -47,7 +47,8 @@ class Vitals:
     condition, words: what it does, and that in a sentence. dropped: frames and events that were lost, by cause.
     restarts: of the process, by cause, over all its lives. problems: what does not work now, in words, by part.
     spool: events that wait for the broker. temperature_c, watts, limits: as the board tells. rate_limit: frames a
-    second that heat or a setting allows; None: all. reloads, refused: of the settings' file.
+    second that heat or a setting allows; None: all. slowed: how often heat lowered it. reloads, refused: of the
+    settings' file.
     """
 
     def __init__(self, name: str, ladder: Ladder | None = None, clock: Clock = time.monotonic_ns) -> None:
@@ -70,7 +71,7 @@ class Vitals:
         self.watts: float | None = None
         self.limits: tuple[str, ...] = ()
         self.rate_limit: float | None = None
-        self.reloads = self.refused = 0
+        self.slowed = self.reloads = self.refused = 0
         self._clock = clock
         self._times: deque[int] = deque()
         self._lock = Lock()

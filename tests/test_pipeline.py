@@ -672,6 +672,6 @@ def test_a_camera_that_hung_is_closed_by_its_own_thread_when_it_comes_back():
     opened.close()
     assert not camera.closed
     gate.set()
-    for thread in opened._threads:
+    for thread in opened._threads.values():
         thread.join(GUARD_S)
     assert camera.closed

@@ -79,11 +79,11 @@ def open(
 
     open_timeout, read_timeout: seconds after which a silent sender counts as gone.
     """
-    live = re.match(r"\w+://", url) is not None
+    live, shown = re.match(r"\w+://", url) is not None, printable(url)
     if not live and not Path(url).is_file():
-        raise ConfigError(f"{url}: no such file; give the path of a video")
+        raise ConfigError(f"{shown}: no such file; give the path of a video")
     if not is_utf8(url):
-        raise ConfigError(f"{printable(url)}: a name that is not UTF-8, which FFmpeg cannot open; rename the file")
+        raise ConfigError(f"{shown}: a name that is not UTF-8, which FFmpeg cannot open; rename the file")
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_timeout * 1000)]
     limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(read_timeout * 1000)]
     # As an absolute path: FFmpeg takes what stands before a colon in a name for a protocol.
@@ -93,10 +93,10 @@ def open(
         if live:
             waited = f"waited up to {open_timeout:g} s"
             raise CameraError(
-                f"{url}: no video comes from there ({waited}); check the address, its sender and the network"
+                f"{shown}: no video comes from there ({waited}); check the address, its sender and the network"
             )
-        raise ConfigError(f"{url}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
-    return Stream(capture, url, live, clock)
+        raise ConfigError(f"{shown}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
+    return Stream(capture, shown, live, clock)
 
 
 def _draws_text(capture: Any) -> bool:

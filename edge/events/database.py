@@ -29,7 +29,7 @@ BUSY_S = 5.0
 """How long whoever else writes is waited for."""
 
 LOG_BYTES = 1 << 20
-"""What the write-ahead log is cut back to."""
+"""About as large as the write-ahead log becomes before it is carried over; on a full disk it needs to grow less."""
 
 ADVICE = {
     "full": "free some space",
@@ -66,13 +66,14 @@ class Database:
             try:
                 return self._tried(work)
             except (sqlite3.Error, msgspec.ValidationError) as error:
-                self._give_back()
                 if not _is_damage(error):
+                    self._look_again()
                     raise OSError(self._words(error)) from error
+                self._give_back()
                 self._put_aside(error)
             try:
                 return self._tried(work)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, msgspec.ValidationError) as error:
                 self._give_back()
                 raise OSError(self._words(error)) from error
 
@@ -104,11 +105,20 @@ class Database:
             for word in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"):
                 connection.execute(f"PRAGMA {word}").fetchall()
             connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}").fetchall()
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // 4096}").fetchall()
             connection.executescript(self._layout)
             return connection, _place(self._path)
         except BaseException:
             connection.close()
             raise
+
+    def _look_again(self) -> None:
+        """After a failure: what can still be read is kept open, for a full disk would not let it be opened again."""
+        try:
+            if self._open:
+                self._begun(self._open[0])
+        except sqlite3.Error:
+            self._give_back()
 
     def _give_back(self) -> None:
         if self._open:
@@ -172,5 +182,6 @@ def _place(path: Path) -> tuple[int, int]:
 
 def _is_damage(error: Exception) -> bool:
     """Of sqlite3's errors, those of the disk are OperationalErrors; a file that makes no sense is a DatabaseError."""
-    words = ("no such ", "unsupported file format", "malformed")
-    return not isinstance(error, sqlite3.OperationalError) or str(error).startswith(words)
+    if isinstance(error, sqlite3.OperationalError):
+        return str(error).startswith(("no such ", "unsupported file format", "malformed"))
+    return not isinstance(error, sqlite3.Error) or type(error) is sqlite3.DatabaseError

@@ -58,7 +58,7 @@ def stamp(at: datetime) -> str:
 
 
 def read(
-    path: Path, *, since: datetime | None = None, labels: tuple[str, ...] = (), after: int = 0
+    path: Path, since: datetime | None = None, labels: tuple[str, ...] = (), after: int = 0
 ) -> Iterator[tuple[int, Event]]:
     """The events of a database in the order in which they came, each with its number; nothing is changed.
 
@@ -72,7 +72,7 @@ def read(
             for number, *row in database.execute(*_query(since, labels, after)):
                 yield number, event_of(tuple(row))
     except (sqlite3.Error, msgspec.ValidationError) as error:
-        raise OSError(f"{path}: {error}; it is no database of events, or a damaged one") from error
+        raise OSError(f"{path} cannot be read as events: {error}") from error
 
 
 def _to_read(path: Path) -> sqlite3.Connection:

@@ -116,6 +116,8 @@ class Store:
         """Delete what is too old, where the clock is believed, and the oldest of what takes too much."""
         self._unseen = 0
         self._database.write(self._prune)
+        # as a script: sqlite3 runs no more than the first step of a statement that has no columns
+        self._database.read(lambda connection: connection.executescript("PRAGMA incremental_vacuum"))
 
     def note(self, key: str, value: str) -> None:
         """Keep a small thing that outlives the process."""
@@ -163,7 +165,6 @@ class Store:
         if surplus > 1 - SPARE:
             oldest_first = "number IN (SELECT number FROM events ORDER BY number LIMIT ?)"
             self._delete(connection, oldest_first, math.ceil(surplus * self._counts.stored))
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
         self._recount(connection)
 
     def _delete(self, connection: sqlite3.Connection, which: str, value: object) -> None:

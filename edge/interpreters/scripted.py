@@ -2,7 +2,8 @@
 
 A script is a list of steps, one a frame, played round and round: "class 3" (that class, surely), "class 3 0.6" (with
 that score), "fail bad picture" (an InferenceError), "lost cable pulled" (an InferenceError, and nothing works any more
-until it is opened anew). "sleep 0.2" holds up the step that follows it.
+until it is opened anew), "crash" (the process that it runs in dies of a segmentation fault), "hang" (no answer ever).
+"sleep 0.2" holds up the step that follows it. Where a child serves it, its trial plays a step, too.
 
 Each opening begins the script anew; with `state`, a file that keeps the place, it goes on where it was left. Then
 "absent 4" is a device that is not there for the next four openings. To rehearse the loss and the return of a device:
@@ -15,6 +16,8 @@ Each opening begins the script anew; with `state`, a file that keeps the place, 
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -62,6 +65,9 @@ class Scripted:
             self._place.at += verb != "absent"
             if verb == "sleep":
                 self._sleep(float(rest[0]))
+            elif verb in ("crash", "hang"):
+                self._place.keep()
+                self._end(verb)
             elif verb == "fail":
                 raise InferenceError(f"scripted interpreter: {' '.join(rest)}; the script says so")
             elif verb in ("lost", "absent"):
@@ -71,6 +77,12 @@ class Scripted:
                 return [self._scores(int(rest[0]), float(rest[1]) if len(rest) > 1 else 1.0)]
 
         raise InferenceError(f"scripted interpreter: {self._lost}; the script says so")
+
+    def _end(self, verb: str) -> None:
+        if verb == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        while True:
+            self._sleep(3600)
 
     def _scores(self, index: int, score: float) -> Array:
         classes = self.outputs[0].shape[1]
@@ -126,11 +138,11 @@ def _check(step: str, classes: int) -> None:
             return
         if verb == "sleep" and len(rest) == 1 and 0 <= float(rest[0]) < 1e6:
             return
-        if (verb in ("fail", "lost") and rest) or step == "absent":
+        if (verb in ("fail", "lost") and rest) or step in ("absent", "crash", "hang"):
             return
     except (IndexError, ValueError):
         pass
     raise ConfigError(
         f"scripted interpreter: step {step!r}: write 'class INDEX [SCORE]', 'sleep SECONDS', 'fail WORDS', "
-        "'lost WORDS' or 'absent OPENINGS'"
+        "'lost WORDS', 'absent OPENINGS', 'crash' or 'hang'"
     )

@@ -22,6 +22,7 @@ from edge.pipeline.loop import JOIN_S, RECORDED_STALL_S, STALL_S, Pipeline
 from edge.pipeline.sources import Source, cameras, first_that_opens, is_listed, open_camera
 from edge.profile import DeviceProfile
 from edge.recovery import Ladder
+from edge.repeating import Repeating
 from edge.succession import Succession
 from edge.types import Clock
 
@@ -43,6 +44,7 @@ def open_pipeline(
     patience_s: float = PATIENCE_S,
     ladder: Ladder | None = None,
     isolated: bool = False,
+    repeat: bool = False,
     **engine_options: Any,
 ) -> Pipeline:
     """Open what a profile names: the first of its cameras that opens (or `source`, in the grammar of the command line),
@@ -50,8 +52,9 @@ def open_pipeline(
 
     patience_s: so long a live camera may be away in mid-run; 0: its failure ends the run. ladder: is told of each try
     to recover. isolated: an interpreter that would run in this process is served by a child, so that its crash or hang
-    is a loss like any other. engine_options: model, labels, fit, threads, top_k, threshold, as `open_engine` takes
-    them. Profile, source and model are checked before the camera is opened. Raises the errors of `edge.errors`.
+    is a loss like any other. repeat: a recorded source begins anew when it ends. engine_options: model, labels, fit,
+    threads, top_k, threshold, as `open_engine` takes them. Profile, source and model are checked before the camera is
+    opened. Raises the errors of `edge.errors`.
     """
     if not patience_s >= 0:
         raise ConfigError(f"patience is {patience_s!r}; give a number of seconds, 0 or more")
@@ -71,4 +74,6 @@ def open_pipeline(
         # By its name that stays, where it has one: what is plugged in again may have another number.
         same = Adapter(chosen.adapter.kind, {**chosen.adapter.options, **getattr(camera, "again", {})})
         camera = Lasting(camera, lambda: open_camera(same, given), chosen.name, patience_s, ladder)
+    if repeat and not camera.live:
+        camera = Repeating(camera, lambda: open_camera(chosen.adapter, given), chosen.name)
     return Pipeline(camera, succession, chosen.name, stall_s)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 from pathlib import Path
-
-log = logging.getLogger("edge")
 
 
 def run(path: str | Path) -> int:
@@ -15,6 +11,9 @@ def run(path: str | Path) -> int:
     0: it was stopped, or a recording has ended. 1: what failed does not come back, and another process may do better.
     2: the settings, or what they name, cannot work. Must be called in the main thread.
     """
-    from edge.service import life
+    from edge.service.signals import heard
 
-    return life.run(path)
+    with heard() as asked:  # first of all: what follows takes a while to load
+        from edge.service import life
+
+        return life.run(path, asked)

@@ -6,14 +6,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
+from edge.errors import one_line
 from edge.events.rules import Watch
 from edge.events.store import Store
-from edge.host.linux import Linux
+from edge.host import Host
 from edge.service import lives
 from edge.service.heat import Board
 from edge.service.memory import Memory
@@ -22,9 +21,10 @@ from edge.service.outputs import Outputs
 from edge.service.places import EVENTS, PICTURES
 from edge.service.recorder import Recorder
 from edge.service.reload import Reload
+from edge.service.rereading import Rereading
 from edge.settings import Settings, mqtt_password
 from edge.sinks.output import Output
-from edge.types import Event, Frame, Result
+from edge.types import Event, Frame, PowerMeter, Result
 from edge.vitals import Controls, Vitals
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Composition:
         controls: Controls,
         notify: Notify,
         hangup: Callable[[], bool] = lambda: False,
+        *,
+        host: Host,
+        meter: Callable[[], PowerMeter | None],
     ) -> None:
         self.settings = settings = reload.settings
         self._proven = settings
@@ -51,18 +54,20 @@ class Composition:
         self._folder = folder
         self._vitals = vitals
         self._controls = controls
-        self._notify = notify
-        self._hangup = hangup
+        self._rereading = Rereading(reload, vitals, notify, hangup)
         self._newest: tuple[Frame, Result] | None = None
         self.renamed = False
         self.store = Store(folder / EVENTS, settings.events)
         self.memory = Memory(controls, self.store, vitals)
         self.rules = Watch(settings.rules, left=self._recall())
         self.outputs = Outputs(
-            {"snapshots": self._pictures, "metrics": self._metrics, "web": self._web, "mqtt": self._mqtt}, _key, vitals
+            {"snapshots": self._pictures, "metrics": self._metrics, "web": self._web, "mqtt": self._mqtt},
+            _key,
+            vitals,
+            lambda: self.recorder.adopt(self.pictures(), self.outputs.all),
         )
-        self.recorder = Recorder(self.store, vitals, pictures=self.pictures, told=self.outputs.told)
-        self.board = Board(settings.recovery, vitals, Linux())
+        self.recorder = Recorder(self.store, vitals)
+        self.board = Board(settings.recovery, vitals, host, meter)
 
     def start(self) -> None:
         """Begin what runs beside the loop."""
@@ -70,9 +75,11 @@ class Composition:
         self.outputs.adopt(self.settings)
         self.board.start()
         self.memory.start()
+        self._rereading.start()
 
     def close(self, why: str) -> None:
         """End it, within a few seconds. why: this life ends, in a word or two."""
+        self._rereading.close()
         self.recorder.close()
         self.outputs.close()
         self.memory.close()
@@ -94,7 +101,7 @@ class Composition:
             self._controls.snapshot.clear()
             pictures = self.pictures()
             if pictures is not None:
-                pictures.take(pictures.name(uuid4().hex, datetime.now(timezone.utc)), frame, result, None)
+                pictures.take(None, frame, result, None)
 
     def lapsed(self) -> None:
         """Take notice that there are no frames: what was there is gone, after a while."""
@@ -104,13 +111,11 @@ class Composition:
 
     def changed(self) -> bool:
         """Adopt new settings, where there are any."""
-        asked = self._hangup()
-        if asked:
-            self._notify.reloading()
-        change = self._reload.changed(self._vitals, asked)
-        again = change is not None and self._adopt(change.settings, change.parts)
-        if asked:
-            self._notify.ready()
+        change = self._rereading.take()
+        if change is None:
+            return False
+        again = self._adopt(change.settings, change.parts)
+        self._rereading.adopted()
         return again
 
     def refused(self, why: str) -> bool:
@@ -120,6 +125,7 @@ class Composition:
         log.error("settings: %s; the camera goes on with those it had", why)
         self._vitals.refused += 1
         self._adopt(self._proven, frozenset(("rules", "events", "recovery")))
+        self._reload.revert(self._proven)
         self._vitals.problem("settings", why)
         return True
 
@@ -128,32 +134,31 @@ class Composition:
         self.rules.adopt(settings.rules)
         self.store.adopt(settings.events)
         self.board.adopt(settings.recovery)
-        self.outputs.adopt(settings)
+        self.outputs.adopt(settings, parts)
         self.renamed = self.renamed or "name" in parts
         return bool(parts & {"pipeline", "name"})
 
     def _happen(self, event: Event, frame: Frame, result: Result) -> None:
-        self._vitals.happened(event)
         log.info("%s: %s, score %.2f", event.kind, event.label, event.score)
         self.recorder.put(event, frame, result)
 
     def _recall(self) -> Event | None:
         """What earlier lives have left; nothing where the disk fails."""
+        cause, self._vitals.restarts = lives.begun(self._folder, self.store)
+        if cause not in (None, "stopped"):
+            log.warning("the process before this one ended: %s", cause)
         try:
-            cause, self._vitals.restarts = lives.begun(self._folder, self.store)
-            if cause not in (None, "stopped"):
-                log.warning("the process before this one ended: %s", cause)
             self.memory.recall()
             return self.store.last()
         except OSError as error:
-            log.warning("%s", error)
+            log.warning("what was kept cannot be read: %s", one_line(error))
             return None
 
     # --- outputs
 
     def pictures(self) -> Pictures | None:
         """Who takes pictures, where somebody does."""
-        found: Any = self.outputs.one("snapshots")
+        found: Pictures | None = self.outputs.one("snapshots")  # type: ignore[assignment]  # it is made below
         return found
 
     def _last_picture(self) -> bytes | None:
@@ -183,8 +188,16 @@ class Composition:
 
         assert settings.mqtt
         password = mqtt_password(settings)
+        picture = self._last_picture if settings.snapshots else None
         return Mqtt(
-            settings.mqtt, password, settings.name, self._vitals, self._controls, self.recorder, self._last_picture
+            settings.mqtt,
+            password,
+            settings.name,
+            self._vitals,
+            self._controls,
+            self.recorder,
+            picture,
+            threshold=lambda: self.settings.rules.threshold_in,
         )
 
 
@@ -193,4 +206,4 @@ def _key(section: str, settings: Settings) -> Any:
     own = getattr(settings, section)
     if own is None or section != "mqtt":
         return own
-    return own, settings.name, settings.rules.threshold_in
+    return own, settings.snapshots is not None

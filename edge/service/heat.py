@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Event as Flag
 
-from edge.errors import MeterError
+from edge.errors import EdgeError, MeterError, one_line
 from edge.host import Host, State
 from edge.settings import Recovery
 from edge.tireless import Tireless
@@ -31,9 +31,6 @@ about that to follow."""
 
 COOLER_C = 5.0
 """So far below `hot_c` a board counts as cool."""
-
-STEADY_JOULES_S = 1.0
-"""Watts are worked out from joules over at least so long."""
 
 
 class Heat:
@@ -73,7 +70,8 @@ class Heat:
 class Board:
     """Looks at the board now and then, in a thread of its own, and writes down what it tells and the rate it bears.
 
-    meter: of what it draws; None where there is none. wait: waits so many seconds; True where all is over.
+    meter: opens the meter of what it draws, None where there is none. wait: waits so many seconds; True where all is
+    over.
     """
 
     def __init__(
@@ -81,7 +79,7 @@ class Board:
         settings: Recovery,
         vitals: Vitals,
         host: Host,
-        meter: PowerMeter | None = None,
+        meter: Callable[[], PowerMeter | None] = lambda: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
@@ -89,7 +87,8 @@ class Board:
         self._settings = settings
         self._vitals = vitals
         self._host = host
-        self._meter = meter
+        self._open_meter = meter
+        self._meter: PowerMeter | None = None
         self._clock = clock
         self._heat = Heat(settings.hot_c, clock)
         self._full: float | None = None
@@ -115,38 +114,40 @@ class Board:
     def look(self) -> None:
         """Read the board once, and decide."""
         state = self._host.state()
-        self._vitals.temperature_c = _hottest(state)
-        self._vitals.limits = state.limits or ()
-        self._vitals.watts = self._watts()
+        vitals = self._vitals
+        vitals.temperature_c, vitals.limits, vitals.watts = _hottest(state), state.limits or (), self._watts()
         before = self._heat.steps
         if before == 0:
-            self._full = self._vitals.fps
-        if self._heat(self._vitals.temperature_c, self._vitals.limits):
+            self._full = vitals.fps
+        if self._heat(vitals.temperature_c, vitals.limits):
             self._limit()
             self._say(self._heat.steps > before)
 
     def _work(self, over: Flag) -> None:
+        try:
+            self._meter = self._meter or self._open_meter()
+        except EdgeError as error:
+            log.warning("what the board draws cannot be read: %s", one_line(error))
         wait = self._wait or over.wait
         while not over.is_set():
             self.look()
-            self._thread.well()
             if wait(LOOK_S):
                 break
         if self._meter is not None:
             self._meter.close()
 
     def _limit(self) -> None:
-        """Of the rate that is set, or else of what it was when it was cool."""
-        full = self._settings.fps or self._full
-        hot = self._heat.steps > 0 and full is not None
-        self._vitals.rate_limit = full * self._heat.share if hot and full is not None else self._settings.fps
+        """A share of the rate that it had when it was cool, or might have had."""
+        told = [rate for rate in (self._settings.fps, self._full) if rate is not None]
+        hot = self._heat.steps > 0 and told
+        self._vitals.rate_limit = min(told) * self._heat.share if hot else self._settings.fps
 
     def _say(self, slower: bool) -> None:
         limit, celsius = self._vitals.rate_limit, self._vitals.temperature_c
         why = ", ".join((*self._vitals.limits, *([f"{celsius:.0f} °C"] if celsius is not None else [])))
         rate = "all frames again" if limit is None else f"{limit:.1f} frames a second at most"
         if slower:
-            self._vitals.lost("heat steps")
+            self._vitals.slowed += 1
             log.warning("the board is too hot or held back (%s): %s", why, rate)
             self._vitals.problem("heat", f"slowed to spare the board: {why}")
         else:
@@ -155,13 +156,16 @@ class Board:
                 self._vitals.problem("heat", None)
 
     def _watts(self) -> float | None:
+        """What is drawn, from joules over the time between two looks where the meter counts those."""
         if self._meter is None:
+            self._thread.well()
             return None
         try:
             power = self._meter.read()
         except MeterError as error:
-            self._thread.ill(str(error))
+            self._thread.ill(one_line(error))
             return None
+        self._thread.well()
         if power.joules is None:
             return power.watts
         now, before = self._clock(), self._joules

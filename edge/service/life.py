@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
+import gc
 import logging
 import os
-import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
 import cv2
 
-from edge.errors import CameraError, EdgeError, one_line
+from edge import adapters
+from edge import profile as profiles
+from edge.errors import CameraError, ConfigError, EdgeError, ModelError, one_line
+from edge.host import Host
+from edge.host.linux import Linux
+from edge.meter import detect
 from edge.recovery import Ladder
 from edge.service import logs
 from edge.service.composition import Composition
@@ -21,8 +28,10 @@ from edge.service.notify import Notify
 from edge.service.opening import opened
 from edge.service.places import settings_file, state_folder
 from edge.service.reload import Reload
-from edge.service.signals import heard
+from edge.service.signals import Asked
 from edge.service.supervisor import Supervisor
+from edge.settings import Settings
+from edge.types import PowerMeter
 from edge.vitals import Controls, Vitals
 
 log = logging.getLogger("edge")
@@ -31,72 +40,97 @@ END_S = 4.5
 """So long the end may take; what hangs then is left to the kernel."""
 
 
-def run(path: str | Path) -> int:
-    """As `edge.service.run`."""
+def run(path: str | Path, asked: Asked) -> int:
+    """As `edge.service.run`; asked: by signals."""
     logs.begin(sys.stderr)
-    if sys.stderr is not None:
+    with contextlib.suppress(AttributeError, OSError, RuntimeError):  # stderr is closed, or no file
         faulthandler.enable()  # systemd's watchdog aborts: the journal then tells where it hung
     cv2.setNumThreads(1)  # frames overlap with inference as it is
+    gc.freeze()  # all that was loaded stays
+    gc.enable()
     try:
         reload = Reload(settings_file(path))
-        while True:
-            code, renamed = Life(reload).run()
-            if not renamed:
-                return code
-    except EdgeError as error:
+        code, again = Life(reload, asked).run()
+        while again:
+            code, again = Life(reload, asked).run()
+        return code
+    except (EdgeError, OSError) as error:
         return _failed(error)
 
 
 def _failed(error: Exception) -> int:
-    log.error("%s", one_line(error))
+    log.error("%s", one_line(error) or type(error).__name__)
     log.debug("where it was", exc_info=error)
     return error.exit_code if isinstance(error, EdgeError) else 1
 
 
-class Life:
-    """Puts all parts together, runs them, and takes them apart."""
+def _meter(settings: Settings) -> PowerMeter | None:
+    """The meter that the profile names, else the first that gives a reading."""
+    named = profiles.load(settings.profile).power
+    if named is None:
+        return detect()[0]
+    meter: PowerMeter = adapters.open("power", named.kind, **named.options)
+    return meter
 
-    def __init__(self, reload: Reload) -> None:
+
+class Life:
+    """Puts all parts together, runs them, and takes them apart. asked: by signals. host, meter: tell of the board.
+
+    Raises ConfigError for a user without a home.
+    """
+
+    def __init__(
+        self,
+        reload: Reload,
+        asked: Asked,
+        *,
+        notify: Notify | None = None,
+        host: Host | None = None,
+        meter: Callable[[Settings], PowerMeter | None] = _meter,
+    ) -> None:
         settings = reload.settings
-        self._hung_up = Flag()
+        self._asked = asked
         self._done = Flag()
-        self.notify = Notify()
+        self.notify = notify or Notify()
         self.controls = Controls()
         ladder = Ladder(lambda *told: self.supervisor.climbed(*told), lambda words: self.supervisor.at_work(words))
         self.vitals = vitals = Vitals(settings.name, ladder)
         folder = state_folder(settings.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.parts = parts = Composition(reload, folder, vitals, self.controls, self.notify, self._asked)
+        with contextlib.suppress(OSError):  # events are kept in memory then, which is said with the first
+            folder.mkdir(parents=True, exist_ok=True)
+        self.parts = parts = Composition(
+            reload,
+            folder,
+            vitals,
+            self.controls,
+            self.notify,
+            asked.reloads,
+            host=host or Linux(),
+            meter=lambda: meter(settings),
+        )
         self.supervisor = Supervisor(
             parts, lambda: opened(parts.settings, ladder), lambda: parts.settings, vitals, self.controls, self.notify
         )
 
     def run(self) -> tuple[int, bool]:
-        """Returns the exit code, and whether it ends only to begin under another name."""
-        answers = {signal.SIGTERM: self._end, signal.SIGINT: self._end, signal.SIGHUP: self._hung_up.set}
+        """Returns the exit code, and whether it ends only to begin again under another name."""
         code, why = 0, "stopped"
-        with heard(answers):
-            self.parts.start()
-            try:
-                self.supervisor.run()
-            except Exception as error:  # noqa: BLE001 - the end of this life; the next one may do better
-                code, why = _failed(error), "camera" if isinstance(error, CameraError) else "interpreter"
-            finally:
-                self._close(why)
-        return code, self.parts.renamed and not code
+        self.parts.start()
+        self._asked.at_end(self._end)
+        try:
+            self.supervisor.run()
+        except Exception as error:  # noqa: BLE001 - the end of this life; the next one may do better
+            code, why = _failed(error), _why(error)
+        finally:
+            self._close(why)
+        return code, self.parts.renamed and not code and not self._asked.ends
 
     def _close(self, why: str) -> None:
-        self.vitals.condition = "stopping"
+        self.vitals.condition, self.vitals.words = "stopping", "stopping"
         if not self.parts.renamed:
             self.notify.stopping()
         self.parts.close(why)
         self._done.set()
-
-    def _asked(self) -> bool:
-        """Whether SIGHUP came since it was asked last."""
-        asked = self._hung_up.is_set()
-        self._hung_up.clear()
-        return asked
 
     def _end(self) -> None:
         """The answer to SIGTERM: a clean end, or a quick one."""
@@ -107,3 +141,9 @@ class Life:
         if not self._done.wait(END_S):
             log.warning("the end takes longer than %g s; what hangs is left behind", END_S)
             os._exit(0)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ConfigError | ModelError):
+        return "settings"
+    return "camera" if isinstance(error, CameraError) else "interpreter"

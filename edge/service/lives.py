@@ -8,10 +8,14 @@ off with its board.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Protocol
 
+from edge.errors import one_line
 from edge.sysfs import text
+
+log = logging.getLogger("edge")
 
 ENDED = "ended"
 
@@ -36,20 +40,26 @@ class Notes(Protocol):
 
 
 def begun(folder: Path, notes: Notes, boot: Path = BOOT) -> tuple[str | None, dict[str, int]]:
-    """Note that a life begins; returns how the one before ended, None for the first, and how many ended how."""
-    cause = _cause(folder / ENDED, notes, text(boot) or "")
-    (folder / ENDED).unlink(missing_ok=True)
-    counts = _counts(notes.noted(COUNTS))
-    if cause is not None:
-        counts[cause] = counts.get(cause, 0) + 1
-        notes.note(COUNTS, json.dumps(counts))
-    notes.note(RUNS, text(boot) or "")
-    notes.note(WHY, "")
+    """Note that a life begins; returns how the one before ended, None for the first, and how many ended how.
+
+    Where the disk fails that is said, and what could be read is returned.
+    """
+    cause, counts, now = None, dict[str, int](), text(boot) or ""
+    try:
+        cause, counts = _cause(folder / ENDED, notes, now), _counts(notes.noted(COUNTS))
+        if cause is not None:
+            counts[cause] = counts.get(cause, 0) + 1
+            notes.note(COUNTS, json.dumps(counts))
+        notes.note(RUNS, now)
+        notes.note(WHY, "")
+        (folder / ENDED).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("restarts cannot be counted: %s", one_line(error))
     return cause, counts
 
 
 def ending(notes: Notes, why: str) -> None:
-    """Note why this life ends, in a word or two: "stopped", "camera", "settings"."""
+    """Note why this life ends, in a word or two: "stopped", "camera", "settings". Raises OSError."""
     notes.note(WHY, why)
 
 
@@ -69,4 +79,8 @@ def _counts(noted: str | None) -> dict[str, int]:
         found = json.loads(noted or "{}")
     except ValueError:
         return {}
-    return {str(cause): count for cause, count in found.items() if isinstance(count, int)} if isinstance(found, dict) else {}
+    return (
+        {str(cause): count for cause, count in found.items() if isinstance(count, int)}
+        if isinstance(found, dict)
+        else {}
+    )

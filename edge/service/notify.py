@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 
+from edge.errors import one_line
+
 LIMIT_S = 1.0
 """How long a message waits for room in the socket of the service manager."""
 
@@ -45,7 +47,7 @@ class Notify:
         """Say in a line what goes on; nothing where that was said last."""
         if words != self._status:
             self._status = words
-            self._send(f"STATUS={words}")
+            self._send(f"STATUS={one_line(words)}")
 
     def alive(self) -> None:
         """Give a sign of life, at most one each quarter of the time that the manager waits for one."""

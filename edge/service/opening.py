@@ -32,6 +32,7 @@ def opened(settings: Settings, ladder: Ladder) -> Pipeline:
         patience_s=settings.recovery.patience_s,
         ladder=ladder,
         isolated=True,
+        repeat=settings.repeat,
         model=settings.model,
         labels=settings.labels,
         fit=settings.fit,

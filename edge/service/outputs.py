@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -13,7 +13,6 @@ from typing import Any
 from edge.errors import one_line
 from edge.settings import Settings
 from edge.sinks.output import Output
-from edge.types import Event
 from edge.vitals import Vitals
 
 log = logging.getLogger("edge")
@@ -24,35 +23,38 @@ AGAIN_S = 60.0
 CLOSE_S = 3.5
 """All together have so long to end."""
 
+Wanted = tuple[Settings, frozenset[str]]
 Make = Callable[[Settings], Output]
-Key = Callable[[Settings], Any]
 
 
 class Outputs:
     """Keeps one output a section, in a thread of its own. make: makes each from settings; may raise whatever it likes.
 
     key: what an output depends on, by section; where that changes, it is closed and made anew; None: it is off.
+    changed: is called whenever others are there than before.
     """
 
-    def __init__(self, make: Mapping[str, Make], key: Callable[[str, Settings], Any], vitals: Vitals) -> None:
+    def __init__(
+        self,
+        make: Mapping[str, Make],
+        key: Callable[[str, Settings], Any],
+        vitals: Vitals,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._make = make
         self._key = key
         self._vitals = vitals
+        self._changed = changed
         self._made: dict[str, tuple[Any, Output]] = {}
-        self._wanted: SimpleQueue[Settings | None] = SimpleQueue()
+        self._wanted: SimpleQueue[Wanted | None] = SimpleQueue()
         self._lock = Lock()
         self._over = Flag()
         self._thread = Thread(target=self._work, name="edge-outputs", daemon=True)
         self._thread.start()
 
-    def adopt(self, settings: Settings) -> None:
-        """Have what the settings ask for; returns at once."""
-        self._wanted.put(settings)
-
-    def told(self, event: Event) -> None:
-        """Tell all of an event that is stored; returns at once, as they do."""
-        for output in self.all:
-            output.told(event)
+    def adopt(self, settings: Settings, anew: Collection[str] = ()) -> None:
+        """Have what the settings ask for; returns at once. anew: sections that are made again in any case."""
+        self._wanted.put((settings, frozenset(anew)))
 
     @property
     def all(self) -> list[Output]:
@@ -79,44 +81,50 @@ class Outputs:
             end.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
-        settings: Settings | None = None
+        wanted: Wanted | None = None
         while not self._over.is_set():
             try:
-                settings = self._wanted.get(timeout=AGAIN_S if self._failed(settings) else None)
+                wanted = self._wanted.get(timeout=AGAIN_S if wanted and self._missing(wanted[0]) else None)
             except Empty:
-                pass
-            if settings is not None:
-                self._swap(settings)
+                wanted = wanted and (wanted[0], frozenset())
+            if wanted is not None:
+                self._swap(*wanted)
 
-    def _failed(self, settings: Settings | None) -> bool:
-        """Whether one is missing."""
-        return settings is not None and any(
-            self._key(section, settings) is not None and self.one(section) is None for section in self._make
-        )
+    def _missing(self, settings: Settings) -> bool:
+        """Whether one could not be made."""
+        return any(self._key(section, settings) is not None and self.one(section) is None for section in self._make)
 
-    def _swap(self, settings: Settings) -> None:
+    def _swap(self, settings: Settings, anew: frozenset[str]) -> None:
         for section in self._make:
             key = self._key(section, settings)
-            before = self._made.get(section)
-            if before is not None and before[0] != key:
-                with self._lock:
-                    del self._made[section]
-                before[1].close()
-                log.info("%s: %s", section, "its settings have changed" if key is not None else "off now")
-            if key is None:
-                self._vitals.problem(section, None)
-            elif self.one(section) is None and not self._over.is_set():
-                self._begin(section, key, settings)
+            try:
+                self._end(section, key, section in anew)
+                if key is not None and self.one(section) is None and not self._over.is_set():
+                    self._begin(section, key, settings)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
+                self._fail(section, one_line(error))
+
+    def _end(self, section: str, key: Any, anew: bool) -> None:
+        """End the output of a section where it is to be another, or none."""
+        before = self._made.get(section)
+        if before is None or (before[0] == key and not anew):
+            return
+        with self._lock:
+            del self._made[section]
+        self._changed()
+        before[1].close()
+        self._vitals.problem(section, None)
+        log.info("%s: %s", section, "off now" if key is None else "begins again with other settings")
 
     def _begin(self, section: str, key: Any, settings: Settings) -> None:
-        try:
-            output = self._make[section](settings)
-            with self._lock:
-                self._made[section] = (key, output)
-            self._vitals.problem(section, None)
-            output.start()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
-            words = one_line(error)
-            if self._vitals.problems.get(section) != words:
-                log.warning("%s: %s", section, words)
-                self._vitals.problem(section, words)
+        output = self._make[section](settings)
+        self._vitals.problem(section, None)
+        output.start()
+        with self._lock:
+            self._made[section] = (key, output)
+        self._changed()
+
+    def _fail(self, section: str, words: str) -> None:
+        if self._vitals.problems.get(section) != words:
+            log.warning("%s: %s", section, words)
+            self._vitals.problem(section, words)

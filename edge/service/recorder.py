@@ -7,25 +7,29 @@ broker has them from here (`edge.events.Spool`), so that the house still hears.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from threading import Condition, Event as Flag  # fmt: skip
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from threading import Condition
+from threading import Event as Flag
 from typing import Protocol
 
 import msgspec
 
 from edge.errors import one_line
-from edge.events.store import Store
+from edge.events.store import Counts, Store
 from edge.recovery import jittered
 from edge.sinks.output import Output
 from edge.tireless import Tireless
-from edge.types import Event, Frame, Result
+from edge.types import Clock, Event, Frame, Result
 from edge.vitals import Vitals
 
 log = logging.getLogger("edge")
 
 HELD = 1000
-"""Events in memory, at most: those that were just put, and likewise those that the disk does not take."""
+"""Events in memory, at most: of those that were just put, and again of those that the disk does not take."""
 
 FRAMES = 4
 """Of those that were just put, so many with their frame, which may be of many megabytes."""
@@ -37,14 +41,14 @@ TIDY_S = 3600.0
 """From one look at what is too old to the next."""
 
 
-class Album(Protocol):
-    """Who takes pictures of events; `edge.sinks.snapshots.Pictures`."""
+class Photographer(Protocol):
+    """Takes the pictures of events, as `edge.sinks.snapshots.Pictures` does."""
 
-    def name(self, event_id: str, at: object, /) -> str:
-        """The name of the file that a picture of this event will have."""
+    def name(self, event_id: str, at: datetime) -> str:
+        """The name of the file that the picture of this event will have."""
         ...
 
-    def take(self, name: str, frame: Frame, result: Result, event: Event | None, /) -> None:
+    def take(self, name: str, frame: Frame, result: Result, event: Event | None) -> None:
         """Have a picture taken; returns at once."""
         ...
 
@@ -55,11 +59,11 @@ class _Taken(msgspec.Struct):
 
 
 class Recorder:
-    """Keeps what `put` is given, in a thread of its own.
+    """Keeps what `put` is given, in a thread of its own; it is the `Spool` of whoever tells a broker.
 
     pictures: None: none are taken. outputs: are told of each event, once, when it is stored, or held because it cannot
-    be. vitals: `spool` is kept up to date; what is dropped is counted as "events" (nobody ever got them), "spool" (the
-    broker never did) and "pictures".
+    be. vitals: `spool` is kept up to date; what is dropped is counted as "events" (it is kept nowhere), "spool" (the
+    broker never gets it) and "pictures". retry_s: before a disk that fails is tried again, the first time.
     """
 
     def __init__(
@@ -67,17 +71,175 @@ class Recorder:
         store: Store,
         vitals: Vitals,
         *,
-        pictures: Album | None = None,
+        pictures: Photographer | None = None,
         outputs: Sequence[Output] = (),
-        wait: Callable[[float], bool] | None = None,
+        clock: Clock = time.monotonic_ns,
+        retry_s: float = RETRY_S,
     ) -> None:
         self._store = store
         self._vitals = vitals
         self._pictures = pictures
-        self._outputs = outputs
+        self._outputs = tuple(outputs)
+        self._clock = clock
         self._changed = Condition()
         self._new: deque[_Taken] = deque()
         self._held: deque[Event] = deque()
-        self._owed: dict[str, None] = {}
+        self._owed: set[str] = set()
+        self._fine = True
+        self._over = False
+        self._pause_s = self._retry_s = retry_s
+        self._due_ns = self._tidy_ns = clock()
         self._dropped = 0
-        self._work = Tireless("events", self._record, vitals)
+        self._counts = Counts(0, 0, 0)
+        self._thread = Tireless("events", self._record, vitals)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def adopt(self, pictures: Photographer | None, outputs: Sequence[Output]) -> None:
+        """Tell others from now on."""
+        self._pictures, self._outputs = pictures, tuple(outputs)
+
+    def put(self, event: Event, frame: Frame, result: Result) -> None:
+        """Take an event and what was seen; returns at once. Where too many wait, the oldest is dropped, and counted."""
+        self._vitals.happened(event)
+        with self._changed:
+            near = len(self._new) < FRAMES
+            full = len(self._new) >= HELD
+            if full:
+                self._new.popleft()
+            self._new.append(_Taken(event, (frame, result) if near else None))
+            self._changed.notify_all()
+        if full:
+            self._vitals.lost("events")
+        if self._pictures and not near:
+            self._vitals.lost("pictures")
+
+    def waiting(self, most: int) -> list[Event]:
+        """The oldest events that wait for the broker; those that only memory holds as well."""
+        with self._changed:
+            owed, held = set(self._owed), list(self._held)
+        try:
+            stored = self._store.waiting(most + len(owed))
+        except OSError:  # the thread that writes finds it out, too, and says it
+            stored = []
+        found = {event.id: event for event in [*stored, *held] if event.id not in owed}
+        return list(found.values())[:most]
+
+    def delivered(self, ids: Iterable[str]) -> None:
+        """The broker has them; `waiting` tells them no more, and the disk learns it soon."""
+        these = list(ids)
+        with self._changed:
+            self._owed.update(these)
+            self._changed.notify_all()
+        if self._over:  # and nobody else will do it
+            with suppress(OSError):
+                self._store.delivered(these)
+
+    def close(self) -> None:
+        """Store what is there, within a few seconds; calling it again is harmless. The store stays open."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+        self._thread.close()
+
+    def _record(self, _over: Flag) -> None:
+        while taken := self._next():
+            if isinstance(taken, _Taken):
+                self._take(taken)
+            if self._fine or self._clock() >= self._due_ns or self._over:
+                self._settle()
+        if self._held:
+            log.warning("events: %d could not be stored, and are lost", len(self._held))
+
+    def _next(self) -> _Taken | bool:
+        """An event that is new; True: something else is to do; False: all is over."""
+        with self._changed:
+            due_s = max((self._due_ns - self._clock()) / 1e9, 0.0)
+            self._changed.wait_for(lambda: self._new or self._over or (self._owed and self._fine), due_s)
+            if self._new:
+                return self._new.popleft()
+            return not self._over or bool(self._fine and self._owed)
+
+    def _take(self, taken: _Taken) -> None:
+        event, pictures = taken.event, self._pictures
+        if pictures and taken.shot:
+            event = msgspec.structs.replace(event, picture=pictures.name(event.id, event.at))
+        if not self._fine or not self._tried(event):
+            self._hold(event)
+        if pictures and taken.shot and event.picture:
+            pictures.take(event.picture, *taken.shot, event)
+        for output in self._outputs:
+            output.told(event)
+
+    def _tried(self, event: Event) -> bool:
+        try:
+            self._keep(event)
+            return True
+        except OSError as error:
+            self._fail(error)
+            return False
+
+    def _keep(self, event: Event) -> None:
+        """Store an event. Raises OSError; one that no database would take is dropped, so that others get by."""
+        try:
+            self._store.add(event)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it would be so again for ever
+            log.warning("events: %s cannot be stored, and is dropped: %s", event.id, one_line(error))
+            self._vitals.lost("events")
+
+    def _hold(self, event: Event) -> None:
+        with self._changed:
+            self._held.append(event)
+            oldest = self._held.popleft() if len(self._held) > HELD else None
+            lost = oldest is not None and oldest.id not in self._owed
+            if oldest:
+                self._owed.discard(oldest.id)
+        if lost:
+            self._vitals.lost("events")
+        self._count()
+
+    def _settle(self) -> None:
+        """Bring the disk up to date."""
+        try:
+            self._catch_up()
+        except OSError as error:
+            self._fail(error)
+            return
+        self._fine, self._pause_s, self._due_ns = True, self._retry_s, self._tidy_ns
+        self._thread.well()
+
+    def _catch_up(self) -> None:
+        while self._held:
+            self._keep(self._held[0])
+            with self._changed:
+                self._held.popleft()
+        with self._changed:
+            owed = set(self._owed)
+        self._store.delivered(owed)
+        with self._changed:
+            self._owed -= owed
+        if self._clock() >= self._tidy_ns:
+            self._store.prune()
+            self._tidy_ns = self._clock() + int(TIDY_S * 1e9)
+        self._count()
+
+    def _fail(self, error: OSError) -> None:
+        """Leave the disk alone for a while."""
+        self._fine = False
+        self._due_ns = self._clock() + int(jittered(self._pause_s) * 1e9)
+        self._pause_s = min(2 * self._pause_s, RETRY_MOST_S)
+        self._count()
+        self._thread.ill(f"{one_line(error)}; until then they are kept in memory")
+
+    def _count(self) -> None:
+        with suppress(OSError):  # then what was counted last is as good as it gets
+            self._counts = self._store.counts()
+        dropped = self._counts.dropped - self._dropped
+        if dropped > 0:
+            self._vitals.lost("spool", dropped)
+        self._dropped = self._counts.dropped
+        self._vitals.spool = max(self._counts.waiting + len(self._held) - len(self._owed), 0)

@@ -18,7 +18,7 @@ from edge.vitals import Vitals
 log = logging.getLogger("edge")
 
 POLL_S = 1.0
-"""Between two looks at the file; what was written is read when two looks see the same, so that nothing is read by half."""
+"""Between two looks at the file; it is read when two of them see the same, so that nothing is read by half."""
 
 Stamp = tuple[int, int, int] | None
 """When a file was written (ns), its size and its number; None: it is not there."""
@@ -70,12 +70,27 @@ class Reload:
         self._tried = found
         return self._read(vitals, asked)
 
+    def revert(self, settings: Settings) -> None:
+        """Note that the camera went back to these: the file's are news again at the next change."""
+        self.settings = settings
+
+    def judge(self, vitals: Vitals) -> None:
+        """Say what cannot work of the settings that count, where something cannot; they count all the same."""
+        try:
+            self._check(self.settings)
+        except (EdgeError, OSError) as error:
+            words = f"{printable(self._path)}: {one_line(error)}"
+            log.warning("settings: %s", words)
+            vitals.problem("settings", words)
+
     def _read(self, vitals: Vitals, asked: bool) -> Change | None:
+        where = ""
         try:
             settings = load(self._path)
+            where = f"{printable(self._path)}: "
             self._check(settings)
         except (EdgeError, OSError) as error:
-            self._refuse(vitals, one_line(error), asked)
+            self._refuse(vitals, f"{where}{one_line(error)}", asked)
             return None
         if "settings" in vitals.problems:
             vitals.problem("settings", None)

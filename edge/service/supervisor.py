@@ -9,6 +9,7 @@ tick of a pause, or of an opening that has not taken too long yet.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from threading import Event as Flag
@@ -21,7 +22,7 @@ from edge.service.notify import Notify
 from edge.service.opening import Opening
 from edge.service.pace import Pace
 from edge.settings import Settings
-from edge.types import Event, Frame, Result
+from edge.types import Frame, Result
 from edge.vitals import Controls, Vitals
 
 log = logging.getLogger("edge")
@@ -29,8 +30,8 @@ log = logging.getLogger("edge")
 TICK_S = 0.25
 """Between two looks, while it waits for something."""
 
-OPENING_S = 120.0
-"""An opening that says nothing for so long hangs: no sign of life is given for it any more."""
+OPENING_S, HUNG = 120.0, 2
+"""An opening that says nothing for so long hangs, and leaves a thread behind; after so many of those it all ends."""
 
 START_S = 30.0
 """How much longer systemd is asked to wait for the start, at each sign of it."""
@@ -40,6 +41,9 @@ PAUSE_S, PAUSE_MOST_S = 1.0, 30.0
 
 STEADY_S = 10.0
 """What ran for so long ran well: a failure after that is a new one."""
+
+PART: dict[Rung, str] = {"camera": "camera", "usb": "camera", "interpreter": "interpreter", "backend": "interpreter"}
+"""What does not work while a rung is climbed."""
 
 STATUS_S = 2.0
 """Between two lines of status."""
@@ -68,7 +72,8 @@ class Parts(Protocol):
 class Supervisor:
     """Runs one camera. work: opens camera and model. told of the ladder by `climbed` and `at_work`.
 
-    settings: gives those that count now. clock: seconds. wait: waits so many seconds; True where all is over.
+    settings: gives those that count now. clock: seconds. wait: waits so many seconds; True where all is over. chance:
+    gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Supervisor:
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._parts = parts
         self._work = work
@@ -90,12 +96,13 @@ class Supervisor:
         self._controls = controls
         self._notify = notify
         self._clock = clock
+        self._chance = chance
         self._over = Flag()
         self._wait = wait or self._over.wait
         self._pace = Pace(self._wait, clock)
         self._pipeline: Pipeline | None = None
         self._ready = self._again = False
-        self._tries = 0
+        self._tries = self._hung = 0
         self._well_at = self._sign_at = self._status_at = clock()
         self._dropped = self._skipped = 0
 
@@ -110,8 +117,8 @@ class Supervisor:
                 continue
             try:
                 self._again = False
-                with self._open() as self._pipeline:
-                    if self._frames(self._pipeline):
+                with self._open() as pipeline:
+                    if self._frames(pipeline):
                         return
             except _Stopped:
                 continue
@@ -132,19 +139,21 @@ class Supervisor:
 
     def climbed(self, rung: Rung, words: str) -> None:
         """Take notice of a try to recover; from any thread, for `Ladder`."""
-        said = f"{rung}: {words}"
-        if self._ready and self._vitals.condition == "running":
+        if self._vitals.condition == "running":
             self._vitals.condition = "recovering"
-        if self._vitals.words != said:
-            log.info("recovery, %s", said)
-        self._vitals.problem("interpreter" if rung in ("interpreter", "backend") else "camera", words)
-        self.at_work(said)
+        if rung in PART:
+            self._vitals.problem(PART[rung], words)
+        self.at_work(f"{rung}: {words}")
 
     def at_work(self, words: str) -> None:
-        """Take notice of something slow that goes on; from any thread, for `Ladder`."""
-        self._sign_at = self._clock()
-        self._say(words)
-        self._alive()
+        """Take notice of something slow that goes on; from any thread, for `Ladder`.
+
+        While it runs, results alone are signs of life: what goes on beside them is not what anybody waits for.
+        """
+        if self._vitals.condition != "running":
+            self._sign_at = self._clock()
+            self._say(words)
+            self._alive()
 
     def _alive(self) -> None:
         self._notify.alive()
@@ -169,24 +178,31 @@ class Supervisor:
         self.at_work("opening camera and model")
         opening = Opening(self._work)
         while not opening.await_(TICK_S):
-            if self._clock() - self._sign_at < OPENING_S:
-                self._alive()
+            self._alive()
             if not self._tick() or self._controls.paused:
                 opening.abandon()
                 raise _Stopped
+            if self._clock() - self._sign_at > OPENING_S:
+                opening.abandon()
+                self._hung += 1
+                raise CameraError(f"opening camera and model takes longer than {OPENING_S:g} s; see whether one hangs")
         return opening.pipeline
 
     def _recover(self, error: Exception) -> None:
         """Wait before all is opened again. Raises the error where that was tried for long enough."""
-        words = one_line(error) if isinstance(error, OSError) else one_line(f"{error}" or type(error).__name__)
+        words = one_line(error) or type(error).__name__
         self._tries += 1
-        patience_s = self._settings().recovery.patience_s
-        if self._tries > 1 and self._clock() - self._well_at > patience_s:
-            self._vitals.ladder.climb("restart", words)
-            raise error
-        log.warning("%s; all is opened again, try %d", words, self._tries)
         self._vitals.condition = "recovering" if self._ready else "starting"
-        self._idle(jittered(min(PAUSE_S * 2 ** (self._tries - 1), PAUSE_MOST_S)))
+        self._vitals.problem("camera" if isinstance(error, CameraError) else "interpreter", words)
+        patience_s = self._settings().recovery.patience_s
+        if self._hung >= HUNG or (self._tries > 1 and self._clock() - self._well_at > patience_s):
+            self._vitals.ladder.climb("restart", words)
+            log.error("nothing helps here after %d tries; another process may do better", self._tries)
+            raise error
+        pause_s = jittered(min(PAUSE_S * 2 ** (self._tries - 1), PAUSE_MOST_S), self._chance)
+        log.warning("%s; all is opened again in %.1f s, try %d", words, pause_s, self._tries)
+        self._say(words)
+        self._idle(pause_s)
         if not self._over.is_set():
             self._vitals.ladder.climb("pipeline", words)
 
@@ -213,16 +229,16 @@ class Supervisor:
 
     def _frames(self, pipeline: Pipeline) -> bool:
         """Feed what there is; True where nothing is to be begun again."""
-        opened_at, first, results = self._clock(), True, 0
+        self._pipeline = pipeline
+        if self._over.is_set():  # `stop` may have come before it was there to be stopped
+            return True
+        opened_at, results = self._clock(), 0
         self._dropped = self._skipped = 0
         for frame, result in pipeline.pairs():
             now = self._clock()
-            if first:
-                self._running(result)
-                first = False
-            elif self._vitals.condition != "running":
-                self._running(result)
             self._vitals.seen(frame, result)
+            if not results or self._vitals.condition != "running":
+                self._running(result)
             self._notify.alive()
             self._parts.saw(frame, result)
             results += 1
@@ -248,8 +264,6 @@ class Supervisor:
             return True
         if pipeline.camera.live or not results:
             raise CameraError(f"{pipeline.source}: it gives no more frames; check it")
-        if self._settings().repeat:
-            return False
         log.info("%s has ended", pipeline.source)
         return True
 
@@ -284,7 +298,7 @@ class Supervisor:
         """What was lost since the frame before, by cause."""
         dropped, skipped = pipeline.dropped, pipeline.camera.skipped
         if dropped > self._dropped:
-            cause = "behind" if self._vitals.rate_limit is None else "heat" if "heat" in self._vitals.problems else "rate"
+            cause = "heat" if "heat" in self._vitals.problems else "frames"
             self._vitals.lost(cause, dropped - self._dropped)
         if skipped > self._skipped:
             self._vitals.lost("garbled", skipped - self._skipped)

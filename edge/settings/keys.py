@@ -118,9 +118,7 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How long what fails is tried before the process ends and systemd begins another, and how heat is met."""
 
     patience_s: Annotated[float, Meta(ge=5, le=86_400), says("so long a camera is waited for")] = 300.0
-    hot_c: Annotated[float, Meta(ge=30, le=110), says("degrees Celsius from which on the frame rate is lowered")] = (
-        75.0
-    )
+    hot_c: Annotated[float, Meta(ge=30, le=110), says("degrees Celsius from which on the frame rate is lowered")] = 75.0
     fps: Annotated[
         Annotated[float, Meta(gt=0, le=1000)] | None, says("frames a second at most, also when it is cool; none: all")
     ] = None
@@ -143,8 +141,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = None
     source_password_file: Annotated[
         Text | None,
-        says("a file of mode 0600 with the password of the user in a source such as rtsp://user@host/…; "
-             "the systemd credential source-password takes its place"),
+        says(
+            "a file of mode 0600 with the password of the user in a source such as rtsp://user@host/…; "
+            "the systemd credential source-password takes its place"
+        ),
     ] = None
     repeat: Annotated[bool, says("whether a recording begins anew when it ends")] = False
     model: Annotated[Text | None, says("a model file, or the name of a model; by default as the profile says")] = None
@@ -162,3 +162,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     web: Web | None = None
     snapshots: Snapshots | None = None
     metrics: Metrics | None = None
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "rules": Rules,
+    "events": Events,
+    "recovery": Recovery,
+    "mqtt": Mqtt,
+    "web": Web,
+    "snapshots": Snapshots,
+    "metrics": Metrics,
+}
+"""The sections of the file."""

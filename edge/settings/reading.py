@@ -11,12 +11,13 @@ import msgspec
 
 from edge.errors import CONTROL, ConfigError, key_and_reason, one_line
 from edge.files import printable, read_small
-from edge.settings.keys import Mqtt, Settings
+from edge.settings.keys import TABLES, Mqtt, Settings
+from edge.settings.schema import advice
 
 MOST_BYTES = 64 << 10
-MOST_FAULTS = 50
 
-MISSING = "this key is needed"
+UNKNOWN, MISSING = "unknown key", "this key is needed"
+"""As `edge.errors.key_and_reason` says it."""
 
 MODELS = (".tflite", ".onnx", ".pth", ".pt")
 
@@ -67,31 +68,36 @@ def decode(data: bytes) -> tuple[Settings | None, list[Fault]]:
         raw: dict[str, Any] = msgspec.toml.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         return None, [Fault("", f"not TOML: {one_line(error, 200)}; mend that line")]
-    wrong: list[Fault] = []
-    while len(wrong) < MOST_FAULTS:
+    wrong = list(_unknown(raw))
+    while True:
         try:
             settings = msgspec.convert(raw, Settings)
         except msgspec.ValidationError as error:
             wrong.append(_fault(raw, error))
             continue
         return settings, wrong
-    return None, wrong
+
+
+def _unknown(raw: dict[str, Any]) -> Iterator[Fault]:
+    """The keys that nobody knows; they are taken out of `raw`."""
+    for table in ("", *TABLES):
+        inside = raw.get(table) if table else raw
+        known = (TABLES[table] if table else Settings).__struct_fields__
+        if isinstance(inside, dict):
+            for key in [key for key in inside if key not in known]:
+                del inside[key]
+                yield Fault(one_line(f"{table}.{key}".lstrip("."), 100), advice(table, key, UNKNOWN))
 
 
 def _fault(raw: dict[str, Any], error: msgspec.ValidationError) -> Fault:
     """What is wrong first; it is taken out of `raw`, so that the next can be found."""
-    from edge.settings.schema import advice  # only where something is wrong
-
     key, reason = key_and_reason(error)
-    path = key.split("[")[0]
-    table, _, last = path.rpartition(".") if path.partition(".")[0] in raw else ("", "", path)
-    inside = raw.get(table, raw) if table else raw
+    table, _, last = key.split("[")[0].rpartition(".")
+    inside = raw[table] if table else raw
     if reason == MISSING:
-        raw.pop(table, None)
-    elif isinstance(inside, dict) and last in inside:
-        del inside[last]
+        del raw[table]
     else:
-        raw.clear()
+        del inside[last]
     return Fault(key, advice(table, last, reason))
 
 
@@ -128,10 +134,10 @@ def faults(settings: Settings) -> Iterator[Fault]:
         reason = f"{rules.threshold_out:g} is above rules.threshold_in, {rules.threshold_in:g}; give less, or as much"
         yield Fault("rules.threshold_out", reason)
     for i, hours in enumerate(rules.active):
-        if hours[:5] == hours[6:11]:
-            yield Fault(
-                f"rules.active[{i}]", f"{hours} ends when it begins; give other hours, or none for the whole day"
-            )
+        if hours[:5] == hours[6:]:
+            reason = f"{hours} ends when it begins; give other hours, or none for the whole day"
+            yield Fault(f"rules.active[{i}]", reason)
+    yield from _of_source(settings)
     if settings.mqtt is not None:
         yield from _of_broker(settings.mqtt)
     listening = {key: part.listen for key, part in (("web", settings.web), ("metrics", settings.metrics)) if part}
@@ -148,7 +154,9 @@ def _of_source(settings: Settings) -> Iterator[Fault]:
         secret = "put it into a file of mode 0600, and name that as source_password_file"
         yield Fault("source", f"holds a password, which has no place in this file: {secret}")
     if settings.source_password_file and not (user and user[1]):
-        yield Fault("source_password_file", "belongs to a source with a user, such as rtsp://user@host/…; name one there")
+        yield Fault(
+            "source_password_file", "belongs to a source with a user, such as rtsp://user@host/…; name one there"
+        )
 
 
 def _of_broker(mqtt: Mqtt) -> Iterator[Fault]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from edge.settings.keys import Settings
+from edge.settings.keys import TABLES, Settings
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,8 +27,9 @@ TYPES = {
 """What TOML's users call them."""
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The schema, as JSON: TOML knows no null, so what may be left out has none."""
+    """The schema, as JSON; nobody may change it. TOML knows no null, so what may be left out has none."""
     whole = msgspec.json.schema(Settings)
     tables = {name: _table(table) for name, table in whole["$defs"].items()}
     top = tables.pop("Settings")
@@ -42,9 +44,9 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
 
 def _key(value: dict[str, Any]) -> dict[str, Any]:
     kinds = [kind for kind in value.get("anyOf", []) if kind != {"type": "null"}]
-    kept = {
-        key: each for key, each in value.items() if key != "anyOf" and not (key == "default" and each in (None, ""))
-    }
+    kept = {key: each for key, each in value.items() if key != "anyOf"}
+    if "$ref" in kept or kept.get("default", 0) in (None, ""):
+        kept.pop("default", None)
     if kinds and "examples" not in value:
         kept = {**kinds[0], **kept}
     if "enum" in kept:
@@ -55,12 +57,8 @@ def _key(value: dict[str, Any]) -> dict[str, Any]:
 def properties(table: str) -> dict[str, Any]:
     """The keys of a table, or of the file for "", and what the schema says of each."""
     whole = schema()
-    if not table:
-        found: dict[str, Any] = whole["properties"]
-        return found
-    name = whole["properties"][table]["$ref"].rpartition("/")[2]
-    keys: dict[str, Any] = whole["$defs"][name]["properties"]
-    return keys
+    found: dict[str, Any] = (whole["$defs"][TABLES[table].__name__] if table else whole)["properties"]
+    return found
 
 
 def advice(table: str, key: str, reason: str) -> str:
@@ -71,26 +69,26 @@ def advice(table: str, key: str, reason: str) -> str:
     said = known.get(key, {})
     said = {**said, **said.get("items", {})}
     if "regex" in reason and "examples" in said:
-        return f"does not fit; give one like {', '.join(map(_quoted, said['examples']))}"
+        return f"does not fit; give one like {', '.join(map(quoted, said['examples']))}"
     if reason.startswith("Invalid enum value") and "enum" in said:
-        return f"{reason[0].lower()}{reason[1:]}; give one of {', '.join(map(_quoted, said['enum']))}"
+        return f"{reason[0].lower()}{reason[1:]}; give one of {', '.join(map(quoted, said['enum']))}"
     plain = re.sub(r"`([^`]*)`", lambda found: _kinds(found[1]), reason)
     return plain[:1].lower() + plain[1:]
 
 
 def _instead(table: str, key: str, known: list[str]) -> str:
-    if "password" in key and key != "password_file":
-        return "a secret has no place in this file: put it into one of mode 0600, and name that as mqtt.password_file"
+    top = properties("")
+    home = next((each for each in TABLES if key in properties(each)), None)
     near = difflib.get_close_matches(key, known, 1)
+    if table and key in top:
+        return f"it belongs above the first [table], not below [{table}]"
+    if "password" in key and not key.endswith("_file"):
+        secret = "mqtt.password_file" if table else "source_password_file"
+        return f"a secret has no place in this file: put it into one of mode 0600, and name that as {secret}"
     if near:
         return f"do you mean {near[0]}?"
-    homes = [
-        each
-        for each in ("rules", "events", "recovery", "mqtt", "web", "snapshots", "metrics")
-        if key in properties(each)
-    ]
-    if homes and not table:
-        return f"it belongs below [{homes[0]}]"
+    if home:
+        return f"it belongs below [{home}]"
     return f"{f'[{table}]' if table else 'the file'} takes: {', '.join(known)}"
 
 
@@ -99,5 +97,6 @@ def _kinds(found: str) -> str:
     return " or ".join(kinds)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text as it stands in TOML, where nothing in it must be escaped."""
     return f'"{text}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -23,7 +24,8 @@ def mqtt_password(settings: Settings) -> str | None:
 
     Raises ConfigError where it cannot be read, is no text, or others may read it.
     """
-    return _secret(MQTT_PASSWORD, "mqtt.password_file", settings.mqtt and settings.mqtt.password_file)
+    given = settings.mqtt.password_file if settings.mqtt else None
+    return _secret(MQTT_PASSWORD, "mqtt.password_file", given)
 
 
 def source_of(settings: Settings) -> str | None:
@@ -41,20 +43,26 @@ def source_of(settings: Settings) -> str | None:
 
 
 def credential(name: str) -> Path | None:
-    """The file in which systemd passes a credential; None where it passes none of that name."""
+    """The file in which systemd passes a credential; None where it passes none of that name.
+
+    A blank one is none: a unit must pass something, also where the administrator has written no file.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder, name) if folder else None
-    return path if path is not None and path.is_file() else None
+    if not folder:
+        return None
+    with contextlib.suppress(OSError):
+        return Path(folder, name) if read_small(Path(folder, name), MOST_BYTES).strip() else None
+    return None
 
 
 def _secret(name: str, key: str, given: str | None) -> str | None:
     path = credential(name)
     if path is not None:
         return _read(path, f"the credential {name}")
-    return None if given is None else _read(_private(Path(given), key), f"{key}: {printable(given)}")
+    return None if given is None else _read(private(Path(given), key), f"{key}: {printable(given)}")
 
 
-def _private(path: Path, key: str) -> Path:
+def private(path: Path, key: str) -> Path:
     """The path of a file that only its owner may read. Raises ConfigError where it is none."""
     shown = printable(path)
     try:

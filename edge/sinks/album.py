@@ -8,6 +8,7 @@ A name begins with a number that only rises, so that "oldest" does not depend on
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -62,10 +63,13 @@ class Album:
         return self._taken
 
     def name(self, event_id: str, at: datetime) -> str:
-        """The name for the picture of an event, which no other has. event_id: hexadecimal. at: UTC."""
+        """The name for the picture of an event, which no other has. event_id: hexadecimal.
+
+        Looks into the folder once; where that cannot be read, the numbers begin anew.
+        """
         with self._lock:
             if self._number is None:
-                self._number = max((kept.number for kept in self._look()), default=0)
+                self._number = self._highest()
             self._number += 1
             return f"{self._number:08d}-{at.astimezone(timezone.utc):%Y%m%dT%H%M%S}Z-{event_id[:8]}.jpg"
 
@@ -93,6 +97,11 @@ class Album:
     def forget(self) -> None:
         """Read the folder again before the next picture."""
         self._read_at = None
+
+    def _highest(self) -> int:
+        with contextlib.suppress(OSError):
+            return max((kept.number for kept in self._look()), default=0)
+        return 0
 
     def _make_room(self, size: int) -> None:
         gone = 0

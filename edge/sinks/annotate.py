@@ -60,7 +60,7 @@ def annotate(picture: Array, what: str, when: str) -> None:
     h, w = picture.shape[:2]
     if min(h, w) < LEAST:
         return
-    size = max(10, min(h // 18, w // 28))
+    size = max(10, min(h // 24, w // 38))
     margin = size // 2
     lines = _lines((what, when), w, size, margin)
     pitch = size + 2 * margin

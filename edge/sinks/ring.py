@@ -8,6 +8,9 @@ from threading import Lock
 MOST_BYTES = 32 << 20
 """Of all pictures in it: a longer wish has fewer seconds."""
 
+EARLY = 0.9
+"""A picture may come so much sooner than after a whole step: who looks now and then would otherwise miss it."""
+
 
 class Ring:
     """Pictures of the last `seconds`, at most `per_s` of each. Any thread may look into it."""
@@ -27,9 +30,8 @@ class Ring:
 
     def wants(self, at_ns: int) -> bool:
         """Whether a picture of that time is one to keep."""
-        if not self._span_ns:
-            return False
-        return not self._pictures or at_ns - self._pictures[-1][0] >= self._step_ns or at_ns < self._pictures[-1][0]
+        since_ns = at_ns - self._pictures[-1][0] if self._pictures else self._step_ns
+        return self._span_ns > 0 and not 0 <= since_ns < EARLY * self._step_ns
 
     def add(self, at_ns: int, picture: bytes) -> None:
         """Keep a picture; those that are too old go, and the oldest where all take too much."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 from typing import NamedTuple
+from uuid import uuid4
 
 from edge.errors import CameraError, ConfigError, one_line
 from edge.picture import jpeg, picture, shown
@@ -43,7 +44,7 @@ LOOK_S = 0.5
 class Taken(NamedTuple):
     """A picture that somebody wants, and what was seen before it."""
 
-    name: str
+    name: str | None
     frame: Frame
     result: Result
     event: Event | None
@@ -86,15 +87,17 @@ class Pictures:
         return self._last
 
     def name(self, event_id: str, at: datetime) -> str:
-        """The name that the picture of an event shall have; no other has it. event_id: hexadecimal. at: UTC.
+        """The name that the picture of an event shall have; no other has it. event_id: hexadecimal.
 
-        Raises OSError where the folder cannot be read.
+        The first call looks into the folder: not from the loop.
         """
         return self._album.name(event_id, at)
 
-    def take(self, name: str, frame: Frame, result: Result, event: Event | None) -> None:
-        """Have a picture written, later and by that name; returns at once. From any thread. event: None where the house
-        wants a picture."""
+    def take(self, name: str | None, frame: Frame, result: Result, event: Event | None) -> None:
+        """Have a picture written, later; returns at once. From any thread.
+
+        name: as `name` gave it; None: a new one. event: None where it is the house that wants a picture.
+        """
         wanted = Taken(name, frame, result, event, self._ring.before(frame.captured_at_ns))
         with self._lock:
             self._taken.append(wanted)
@@ -120,7 +123,7 @@ class Pictures:
 
     def _work(self, over: Flag) -> None:
         while not over.is_set():
-            self._wake.wait(min(LOOK_S, 1 / self._asked.per_s))
+            self._wake.wait(min(LOOK_S, 0.5 / self._asked.per_s))
             self._wake.clear()
             self.step()
         self._develop()
@@ -157,9 +160,10 @@ class Pictures:
             except CameraError as error:
                 self._give_up(one_line(error))
                 continue
-            self._waiting.append((wanted.name, whole))
+            name = wanted.name or self._album.name(uuid4().hex, self._wall())
+            self._waiting.append((name, whole))
             for seconds, data in wanted.before:
-                self._waiting.append((self._album.before(wanted.name, seconds), data))
+                self._waiting.append((self._album.before(name, seconds), data))
         while sum(len(data) for _, data in self._waiting) > MOST_WAITING:
             self._waiting.popleft()
             self._vitals.lost(LOST)
@@ -189,6 +193,7 @@ class Pictures:
             else:
                 self._well(name, data)
             self._waiting.popleft()
+            self._sample()  # a slow card takes seconds for all of them
 
     def _well(self, name: str, data: bytes) -> None:
         self._pause_s = PAUSE_S

@@ -86,7 +86,7 @@ def _ready(served: Interpreter) -> bytes:
     for tensor in (*ins, *outs):
         if not math.isfinite(tensor.scale):
             raise ModelError(f"its tensor {tensor.name} has the scale {tensor.scale}; it is damaged: export it again")
-    told = (served.backend, list(getattr(served, "instead_of", ())), served.threads)
+    told = (served.backend, list(getattr(served, "instead_of", ())), getattr(served, "threads", None))
     packet = msgspec.json.encode(Ready(ins, outs, *told))
     if len(packet) > MOST_MESSAGE:
         raise ModelError(f"it has {len(ins) + len(outs):,} tensors; give a model of fewer")

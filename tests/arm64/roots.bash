@@ -100,7 +100,7 @@ make_wheel() {
   say "building the wheel"
   mkdir "$work/copy"
   # From a copy, since building leaves folders beside what it builds, and takes what it finds in them.
-  (cd "$checkout" && cp -r edge benchmarks device_profiles pyproject.toml setup.py README.md LICENSE NOTICE \
+  (cd "$checkout" && cp -r edge benchmarks device_profiles systemd pyproject.toml setup.py README.md LICENSE NOTICE \
     "$work/copy")
   "$python" -m pip wheel -q --no-deps -w "$work" "$work/copy"
   wheel=$(echo "$work"/edgekit-*.whl)

@@ -8,11 +8,16 @@ python=3.13
 # picamera2, and what its import needs
 cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema)
 
-guest_packages=(base-files bash coreutils util-linux grep kmod udev busybox-static python3 python3-pip python3-prctl
-  python3-libcamera libcamera-ipa v4l-utils i2c-tools)
+guest_packages=(base-files bash coreutils dash util-linux grep kmod procps passwd e2fsprogs udev systemd busybox-static
+  python3 python3-pip python3-prctl python3-libcamera libcamera-ipa v4l-utils i2c-tools)
 build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc make)
 modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig
-  v4l2-tpg)
+  v4l2-tpg loop)
+# Units that a guest without network, users and disks of its own has no use for, and that take it time.
+idle=(systemd-logind.service systemd-networkd.service getty.target serial-getty@.service systemd-firstboot.service
+  systemd-hwdb-update.service systemd-pstore.service ldconfig.service systemd-journal-catalog-update.service
+  systemd-update-done.service systemd-timesyncd.service dev-hugepages.mount dev-mqueue.mount systemd-battery-check.service
+  sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount systemd-binfmt.service)
 boot_modules=(virtio_pci virtio_blk ext4 overlay 9p 9pnet_virtio)
 
 say() { printf 'tests/vm: %s (%ss)\n' "$*" "$SECONDS" >&2; }
@@ -147,6 +152,19 @@ image() {
   mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$1" "$2" "${size}M"
 }
 
+# What the packages' own scripts would have made, and what begins the tests, as the first program or by systemd.
+furnish() {
+  local etc=$1/etc unit
+  install -m 755 "$here/init" "$1/usr/sbin/edgekit-init"
+  printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$etc/passwd"
+  printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >"$etc/group"
+  echo 0123456789abcdef0123456789abcdef >"$etc/machine-id"
+  mkdir -p "$etc/systemd/system/multi-user.target.wants"
+  install -m 644 "$here/edgekit-tests.service" "$etc/systemd/system"
+  ln -s ../edgekit-tests.service "$etc/systemd/system/multi-user.target.wants"
+  for unit in "${idle[@]}"; do ln -sf /dev/null "$etc/systemd/system/$unit"; done
+}
+
 make_root() {
   own_apt "$1/apt"
   unpack "$1/tree" "${guest_packages[@]}"
@@ -154,9 +172,7 @@ make_root() {
   compile "$1/build"
   bootable "$1" "$1/build"
   cp -r "$1/build/out/usr" "$1/tree"
-  install -m 755 "$here/init" "$1/tree/usr/sbin/edgekit-init"
-  printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' >"$1/tree/etc/passwd"
-  printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >"$1/tree/etc/group"
+  furnish "$1/tree"
   root=$1 guest_python -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/lib/python$python"
   image "$1/tree" "$1/root.img"
   rm -rf "$1"/{apt,build}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from edge.cli import loaded
-
 
 @click.command("run")
 @click.argument("file")
@@ -17,5 +15,4 @@ def command(file: str) -> int:
     """
     from edge.service import run
 
-    loaded()
     return run(file)

@@ -88,7 +88,7 @@ def open(
         explain=explain,
         told=told,
     )
-    served.usb = tpu.place if tpu and tpu.bus == "usb" else None
+    served.threads, served.usb = None, tpu.place if tpu and tpu.bus == "usb" else None
     return served
 
 

@@ -9,8 +9,8 @@ here. TensorRT 8.6, 10 and 11 are covered; **none of it was run on a GPU yet** (
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -39,6 +39,13 @@ BUILD_S = 3600.0
 """A build may take so long: minutes on an Orin, more where a slow card holds it."""
 
 EXPORT = "export it with `edge export MODEL.tflite --for tensorrt -o MODEL.onnx`"
+
+
+class Wish(NamedTuple):
+    """Whether the engine is built whatever is kept, and who is told while that lasts."""
+
+    rebuild: bool
+    told: Callable[[str], None] | None
 
 
 class TensorRT:
@@ -72,12 +79,13 @@ def open(
     workspace_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)] = 256,
     device: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0,
     rebuild: bool = False,
+    told: Callable[[str], None] | None = None,
 ) -> TensorRT:
     """Load a model, and build its engine first where none is kept; stderr tells how far that is.
 
     fp16: whether layers that are not int8 may run in half precision; None: where this TensorRT has the choice (from 11
     on the file decides). workspace_mb: the most that one layer may use while it runs, in MiB. device: which GPU.
-    rebuild: whatever is kept. A process builds an engine once: when it opens it again, it loads what it built.
+    rebuild: whatever is kept. told: is called in words while that lasts, as a sign of life. A process builds an engine once: when it opens it again, it loads what it built.
 
     Raises ModelError for a file that TensorRT cannot take, AdapterError where library or driver do not work or the
     engine cannot be built here, DeviceError without a GPU or its memory.
@@ -88,7 +96,7 @@ def open(
     cache = str(folder() or "")
     mine = Order(folder=spare(), model=model.sha256, device=device, options=options, timings=cache)
     kept = msgspec.structs.replace(mine, folder=cache) if cache else None
-    return TensorRT(_served(mine, kept, model, name, rebuild), name)
+    return TensorRT(_served(mine, kept, model, name, Wish(rebuild, told)), name)
 
 
 def _check(model: ModelFile, name: str) -> None:
@@ -105,34 +113,34 @@ def _check(model: ModelFile, name: str) -> None:
         log.warning("%sno Q/DQ nodes, so that TensorRT runs it in floating point; for int8, %s", name, EXPORT)
 
 
-def _served(mine: Order, kept: Order | None, model: ModelFile, name: str, rebuild: bool) -> worker.Worker:
+def _served(mine: Order, kept: Order | None, model: ModelFile, name: str, wish: Wish) -> worker.Worker:
     """The child with the engine in it, built where it is not kept or cannot be loaded.
 
     mine: the engine that this process builds, or has built. kept: the one in the cache, where that can be written.
     """
     if not place(mine).exists():
-        why = "asked for anew" if rebuild else "nothing can be kept"
-        if kept is not None and not rebuild:
+        why = "asked for anew" if wish.rebuild else "nothing can be kept"
+        if kept is not None and not wish.rebuild:
             try:
-                return _loaded(kept, name)
+                return _loaded(kept, name, wish)
             except ModelError as error:
                 if MISSING not in str(error):
                     raise ModelError(f"{name}{error}") from error
                 why = str(error).partition(MISSING)[2].strip()
         log.info("%sTensorRT builds the engine (%s)", name, why)
-        _build(mine, model.data, name)
+        _build(mine, model.data, name, wish)
         _keep(mine, kept)
     try:
-        return _loaded(mine, name)
+        return _loaded(mine, name, wish)
     except ModelError as error:
         why = str(error).partition(MISSING)[2].strip() or str(error)
         raise ModelError(f"{name}the engine that was just built is of no use: {why}; give another model") from error
 
 
-def _build(order: Order, data: bytes, name: str) -> None:
+def _build(order: Order, data: bytes, name: str, wish: Wish) -> None:
     """Build an engine. What fails is no DeviceError: it would be tried again, for minutes each time."""
     try:
-        built(order, data, BUILD_S)
+        built(order, data, BUILD_S, told=wish.told)
     except EdgeError as error:
         kind = type(error) if isinstance(error, ConfigError | ModelError) else AdapterError
         raise kind(f"{name}{error}") from error
@@ -150,7 +158,7 @@ def _keep(mine: Order, kept: Order | None) -> None:
     log.warning("tensorrt: %s, so that each start builds the engine anew; make room there", why)
 
 
-def _loaded(order: Order, name: str) -> worker.Worker:
+def _loaded(order: Order, name: str, wish: Wish) -> worker.Worker:
     def explain(loss: Loss) -> EdgeError:
         if loss.phase == "run":
             return InferenceError(f"TensorRT was lost: {loss}; see `sudo dmesg`, and start it again")
@@ -159,4 +167,4 @@ def _loaded(order: Order, name: str) -> worker.Worker:
 
     text = msgspec.json.encode(order).decode()
     target = "edge.interpreters.tensorrt.run:load"
-    return worker.start(target, b"", text, load_s=LOAD_S, answer_s=ANSWER_S, explain=explain)
+    return worker.start(target, b"", text, load_s=LOAD_S, answer_s=ANSWER_S, explain=explain, told=wish.told)

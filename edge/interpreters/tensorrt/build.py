@@ -24,7 +24,7 @@ from edge.files import write_whole
 from edge.interpreters.tensorrt import library
 from edge.interpreters.tensorrt.engines import Options, Order, keep, timings
 from edge.interpreters.tensorrt.library import Cuda
-from edge.interpreters.tensorrt.shown import Shown, Step, shown
+from edge.interpreters.tensorrt.shown import Shown, Step, Told, shown
 from edge.worker.messages import Failed
 
 CHILD = "from edge.interpreters.tensorrt.build import child; child({order!r})"
@@ -39,11 +39,17 @@ OUT_OF_MEMORY = ("out of memory", "outofmemory", "insufficient memory", "cudaerr
 
 
 def built(
-    order: Order, data: bytes, limit_s: float, clock: Callable[[], float] = time.monotonic, idle_s: float = 5.0
+    order: Order,
+    data: bytes,
+    limit_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    idle_s: float = 5.0,
+    told: Callable[[str], None] | None = None,
 ) -> None:
     """Build the engine of an ONNX file and keep it in the order's folder, within `limit_s` seconds.
 
-    idle_s: seconds of silence after which it is shown that it still works.
+    idle_s: seconds of silence after which it is shown that it still works. told: is called in words at each step, and
+    then, too.
 
     Raises ModelError, AdapterError, DeviceError or ConfigError, in the words of the child or of its end.
     """
@@ -53,7 +59,7 @@ def built(
         model.seek(0)
         child = Child(code, stdin=model, stdout=subprocess.PIPE, stderr=said)
         try:
-            failed = _followed(child.process, show, clock() + limit_s, clock, idle_s)
+            failed = _followed(child.process, Told(show, told) if told else show, clock() + limit_s, clock, idle_s)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(LAST_S)
             code_of_end = child.process.poll()

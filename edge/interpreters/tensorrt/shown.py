@@ -66,6 +66,27 @@ class Lines:
         )
 
 
+class Told:
+    """Shows it as another does, and tells of it in words, as a sign of life."""
+
+    def __init__(self, shows: Shown, told: Callable[[str], None]) -> None:
+        self._shows = shows
+        self._told = told
+        self._words = "TensorRT builds the engine"
+
+    def __call__(self, step: Step) -> None:
+        """Take a step."""
+        far = f", {step.done} of {step.of}" if step.of else ""
+        self._words = f"TensorRT builds the engine: {step.phase}{far}"
+        self._told(self._words)
+        self._shows(step)
+
+    def still(self) -> None:
+        """Tell that it still does what was told last."""
+        self._told(self._words)
+        self._shows.still()
+
+
 @contextmanager
 def shown() -> Iterator[Shown]:
     """A bar where standard error is a terminal, else lines."""

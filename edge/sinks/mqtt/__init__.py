@@ -30,7 +30,7 @@ from edge.events import Spool
 from edge.sinks.mqtt.commands import obey
 from edge.sinks.mqtt.delivery import Delivery
 from edge.sinks.mqtt.discovery import Extent, announcements
-from edge.sinks.mqtt.link import OFFLINE, ONLINE, Link
+from edge.sinks.mqtt.link import OFFLINE, ONLINE, WINDOW, Link
 from edge.sinks.mqtt.show import Show
 from edge.sinks.mqtt.state import gist, look
 from edge.sinks.mqtt.topics import Topics
@@ -46,6 +46,10 @@ TURN_S = 0.5
 STEADY_S = 5.0
 """A connection that stands so long works: before, it may be one of many that end at once."""
 
+SHORT = 3
+"""So many connections in a row that end before that have a reason of their own: a broker ends the older one of two
+clients of one name, often without a word."""
+
 QUIET_S = 60.0
 """Between two lines in the log about commands that were refused."""
 
@@ -58,8 +62,9 @@ Picture = Callable[[], "bytes | None"]
 class Mqtt:
     """An `Output`. name: of the camera. picture: gives the newest one; None: none are kept.
 
-    threshold: what the settings say, where the house asks for none. clock: in seconds, monotonic. wait: waits so many
-    seconds between two tries to connect; True where all is over.
+    threshold: what the settings say, where the house asks for none. clock: in seconds, monotonic. turn_s: so often it
+    is looked whether there is something to tell. wait: waits so many seconds between two tries to connect; True where
+    all is over.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Mqtt:
         *,
         threshold: Callable[[], float] = lambda: given.Rules().threshold_in,
         clock: Callable[[], float] = time.monotonic,
+        turn_s: float = TURN_S,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._settings = settings
@@ -84,11 +90,13 @@ class Mqtt:
         self._snapshots = picture is not None
         self._threshold = threshold
         self._clock = clock
+        self._turn_s = turn_s
         self._topics = Topics(settings, name)
         self._delivery = Delivery(spool, clock)
-        self._show = Show(picture if settings.pictures else None)
+        self._show = Show(picture if settings.pictures else None, clock)
         self._said: tuple[object, ...] | None = None
         self._say_at = self._stood_at = self._log_at = clock()
+        self._short = 0
         self._extent: Extent | None = None
         self._refusals: list[bytes] = []
         self._wake, self._woken = socket.socketpair()
@@ -114,7 +122,7 @@ class Mqtt:
 
     def _connection(self, over: Flag) -> None:
         """One connection, until all is over. Raises ConnectionError."""
-        link = Link(self._settings, self._password, self._topics, self._heard)
+        link = Link(self._settings, self._password, self._topics, self._heard, self._clock)
         try:
             if not link.open(over, self._woken):
                 return
@@ -124,23 +132,32 @@ class Mqtt:
             link.publish(self._topics.availability, OFFLINE, qos=1, retain=True)
             link.close(self._woken)
             self._delivery.acknowledged(link.taken())
+        except ConnectionError as error:
+            if self._short < SHORT:
+                raise
+            raise ConnectionError(
+                f"{error}, again and again: is another client named {self._topics.client}?"
+            ) from error
         finally:
             link.drop()
 
     def _greet(self, link: Link) -> None:
+        self._short += 1
         self._stood_at = self._say_at = self._clock()
         self._said = self._extent = None
         self._refusals.clear()
         self._delivery.begin()
         self._show.begin()
-        link.publish(self._topics.availability, ONLINE, qos=1, retain=True)
+        link.publish(self._topics.availability, ONLINE, retain=True)
 
     def _turn(self, link: Link) -> None:
-        link.turn(TURN_S, self._woken)
+        topic = self._topics.event
+        link.turn(self._turn_s, self._woken)
         answers = link.taken()
         self._delivery.acknowledged(answers)
         self._show.acknowledged(answers)
-        self._delivery.step(lambda event: link.publish(self._topics.event, msgspec.json.encode(event), qos=1))
+        window = min(link.window, WINDOW)
+        self._delivery.step(lambda event: link.publish(topic, msgspec.json.encode(event), qos=1), max(1, window - 1))
         if not link.busy:  # else the broker reads slowly: nothing piles up
             self._announce(link)
             self._say(link)
@@ -154,7 +171,7 @@ class Mqtt:
         if self._topics.discovery and extent != self._extent:
             self._extent = extent
             for topic, payload in announcements(self._topics, self._name, extent):
-                link.publish(topic, msgspec.json.encode(payload), qos=1, retain=True)
+                link.publish(topic, msgspec.json.encode(payload), retain=True)
 
     def _extent_now(self) -> Extent:
         """Once it is known that there is a sensor, there is one, also where it fails."""
@@ -184,6 +201,7 @@ class Mqtt:
             self._work.ill(words)
         elif self._clock() >= self._stood_at + STEADY_S:
             self._work.well()
+            self._short = 0
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
         name = topic.rpartition("/")[2]

@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterable
 from edge.events import Spool
 from edge.types import Event
 
-BATCH = 20
-"""Events under way at once."""
-
 LOOK_S = 10.0
 """The spool is looked into so often, also where nobody says that there is something new."""
 
@@ -48,23 +45,22 @@ class Delivery:
 
     def acknowledged(self, packets: Iterable[tuple[int, str | None]]) -> None:
         """Take the broker's answers: the number of a packet, and why it was refused or None."""
-        there = []
-        for packet, refusal in packets:
-            event = self._flying.pop(packet, None)
-            if event is not None and refusal is None:
-                there.append(event)
-            elif event is not None:
-                self.words = f"the broker refuses events: {refusal}"
-                self._held_until = self._clock() + HOLD_S
+        ours = [(self._flying.pop(packet), refusal) for packet, refusal in packets if packet in self._flying]
+        there = [event for event, refusal in ours if refusal is None]
+        refusals = [refusal for _, refusal in ours if refusal is not None]
         if there:
             self._spool.delivered(there)
+            self.words = None
+        if refusals:
+            self.words = f"the broker refuses events: {refusals[0]}"
+            self._held_until = self._clock() + HOLD_S
 
-    def step(self, send: Callable[[Event], int]) -> None:
-        """Send what waits, where nothing is under way. send: returns the number of the packet."""
+    def step(self, send: Callable[[Event], int], most: int) -> None:
+        """Send what waits, at most so many, where nothing is under way. send: returns the number of the packet."""
         now = self._clock()
         if self._flying or now < max(self._held_until, self._look_at):
             return
         self._look_at = now + LOOK_S  # before looking: whoever hurries meanwhile is heard
-        for event in self._spool.waiting(BATCH):
+        for event in self._spool.waiting(most):
             self._flying[send(event)] = event.id
             self._look_at = now  # there may be more

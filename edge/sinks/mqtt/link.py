@@ -26,6 +26,9 @@ CONNECT_S = 10.0
 FAREWELL_S = 1.0
 """How long the last words may take."""
 
+WINDOW = 20
+"""What paho-mqtt and Mosquitto allow where nothing else is said; MQTT 5, 3.2.2.3.3, would be 65,535."""
+
 MOST_HEARD = 16 * 1024
 """Bytes of the largest packet that a broker may send us (MQTT 5, 3.1.2.11.4)."""
 
@@ -37,22 +40,30 @@ class Link:
     """heard: is called with topic, payload and whether it was retained, inside `turn`; it must not raise.
 
     acknowledged: the broker's answers to packets that want one (QoS 1), since `taken`: number, and why it was refused.
-    words: what does not work although the connection stands, or None. largest: bytes of a packet that the broker takes.
+    words: what does not work although the connection stands, or None. largest: bytes of a packet that the broker takes,
+    where it tells. window: packets that want an answer and may be under way at once.
     """
 
     def __init__(
-        self, settings: Mqtt, password: str | None, topics: Topics, heard: Callable[[str, bytes, bool], None]
+        self,
+        settings: Mqtt,
+        password: str | None,
+        topics: Topics,
+        heard: Callable[[str, bytes, bool], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.words: str | None = None
         self.largest: int | None = None
+        self.window = WINDOW
         self._settings = settings
         self._topics = topics
         self._heard = heard
+        self._clock = clock
         self._where = f"{settings.host}:{settings.port}"
         self._acknowledged: list[tuple[int, str | None]] = []
         self._unanswered: set[int] = set()
         self._stands = False
-        self._ended = f"the connection to the broker at {self._where} was lost"
+        self._ended: str | None = None
         self._client = self._made(password)
 
     def open(self, over: Flag, wake: socket.socket) -> bool:
@@ -62,10 +73,10 @@ class Link:
             self._client.connect(settings.host, settings.port, KEEPALIVE_S, **self._cleanly())
         except (OSError, UnicodeError) as error:  # a name that cannot be one is a UnicodeError
             raise ConnectionError(self._unreachable(error)) from error
-        until = time.monotonic() + CONNECT_S
+        until = self._clock() + CONNECT_S
         while not self._stands and not over.is_set():
-            if time.monotonic() > until:
-                raise ConnectionError(f"what listens at {self._where} does not answer as a broker; check host and port")
+            if self._clock() > until:
+                raise ConnectionError(self._stranger())
             self.turn(0.1, wake)
         if self._stands:
             self._client.subscribe(self._topics.commands, qos=1)
@@ -75,7 +86,7 @@ class Link:
         """Send; returns the number of the packet, whose answer `taken` tells where qos is 1. Raises ConnectionError."""
         sent = self._client.publish(topic, payload, qos, retain)
         if self._client.socket() is None:
-            raise ConnectionError(self._ended)
+            raise ConnectionError(self._why)
         number: int = sent.mid
         if qos:
             self._unanswered.add(number)
@@ -103,7 +114,7 @@ class Link:
                 words = f"what the broker at {self._where} sends is not MQTT: {type(error).__name__}: {one_line(error)}"
                 raise ConnectionError(words) from error
         if self._client.socket() is None:
-            raise ConnectionError(self._ended)
+            raise ConnectionError(self._why)
 
     def close(self, wake: socket.socket) -> None:
         """Wait for what is on its way, and take leave; bounded."""
@@ -121,6 +132,10 @@ class Link:
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.close()
+
+    @property
+    def _why(self) -> str:
+        return self._ended or f"the connection to the broker at {self._where} was lost"
 
     def _drive(self, sock: Any) -> None:
         client = self._client
@@ -165,18 +180,20 @@ class Link:
         client.on_message = self._received
         return client
 
-    def _connected(self, client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
+    def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._ended = self._refusal(str(reason))
             return
         self._stands = True
         self.largest = getattr(properties, "MaximumPacketSize", None)
-        client.max_inflight_messages_set(min(20, getattr(properties, "ReceiveMaximum", 20)))
+        self.window = getattr(properties, "ReceiveMaximum", self.window)
 
     def _disconnected(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
-        if not self._stands:
+        if self._ended is not None:
             return
-        if str(reason) == "Session taken over":
+        if str(reason) == "Protocol error" and not self._stands:
+            self._ended = self._stranger()
+        elif str(reason) == "Session taken over":
             self._ended = f"another client of the broker is named {self._topics.client}; name each camera differently"
         elif flags.is_disconnect_packet_from_server:
             self._ended = f"the broker at {self._where} ended the connection: {reason}"
@@ -195,6 +212,10 @@ class Link:
         with contextlib.suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is none of ours
             self._heard(message.topic, bytes(message.payload), bool(message.retain))
 
+    def _stranger(self) -> str:
+        version = self._settings.version
+        return f"what listens at {self._where} does not speak MQTT {version}; see host, port and version in [mqtt]"
+
     def _refusal(self, reason: str) -> str:
         settings = self._settings
         if reason in ("Bad user name or password", "Not authorized"):
@@ -209,7 +230,7 @@ class Link:
         if isinstance(error, socket.gaierror):
             return f"the broker's name {self._settings.host} is not known ({error.strerror}); check host in [mqtt]"
         if type(error).__module__ == "ssl":
-            return f"no trusted connection to the broker at {self._where}: {one_line(error)}; check ca_file and the clock"
+            return f"no trust in the broker at {self._where}: {one_line(error)}; see ca_file, and the clock"
         return f"no broker answers at {self._where}: {getattr(error, 'strerror', None) or one_line(error)}"
 
 
@@ -219,7 +240,7 @@ def _tls(ca_file: str | None) -> Any:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise ConnectionError(f"{ca_file}: not a file of certificates: {one_line(error)}; mend ca_file") from error
+        raise ConnectionError(f"{ca_file}: not a file of certificates: {error.strerror}; mend ca_file") from error
 
 
 def _wait(sock: Any, wake: socket.socket, wait_s: float, writing: bool) -> None:

@@ -30,7 +30,7 @@ class Topics:
         return f"{self.base}/command/{name}"
 
     def config(self, component: str, key: str) -> str:
-        """Where an entity is announced: <prefix>/<component>/<node>/<object>/config (Home Assistant, MQTT discovery)."""
+        """Where an entity is announced: PREFIX/COMPONENT/NODE/OBJECT/config (Home Assistant, "MQTT Discovery")."""
         return f"{self.discovery}/{component}/{self.identity}/{key}/config"
 
 

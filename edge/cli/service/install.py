@@ -1,0 +1,105 @@
+"""`edge service install`: a camera becomes a service of systemd."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from edge.errors import ConfigError, EdgeError
+from edge.files import read_small
+from edge.service.install import System, Wanted, install
+from edge.service.install.steps import Runner, Step, run_command
+
+
+@click.command("install")
+@click.argument("camera")
+@click.option("--source", help="What it looks at, as `edge run` takes it.  [default: the first camera there is]")
+@click.option(
+    "--reboot/--no-reboot",
+    default=None,
+    help="Start the board anew where the service does not stay, as the last resort.  [default: as it is; at first, no]",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default="/",
+    help="Install into the system in this folder, such as a mounted SD card.",
+)
+def command(camera: str, source: str | None, reboot: bool | None, dry_run: bool, root: Path) -> None:
+    """Install CAMERA, a name or the TOML file of one, as the service edge@CAMERA, and start it.
+
+    The service runs from the environment that this command is in, as the user "edge", by the settings in
+    /etc/edge/CAMERA.toml, which are written where there are none, and left alone where there are. Run it again after
+    an update of edgekit, or to move to another environment: it does what is missing, and nothing else. `edge service
+    uninstall` takes all of it away.
+    """
+    from edge.service.install.environment import this_one
+
+    system, run = System(root.resolve()), run_command
+    may(dry_run, system)
+    environment = this_one()
+    wanted = Wanted(*_settings(camera, source, system), reboot)
+    steps = install(wanted, environment, system, run)
+    carry_out(steps, dry_run, run)
+    for folder in environment.shown:
+        click.echo(f"note: {folder} is in a home, where the service sees nothing else; it stops without that folder")
+    if not steps:
+        click.echo(f"{wanted.name}: installed already, and as it should be")
+    elif not dry_run and system.running:
+        click.echo(f"{wanted.name}: `edge service status {wanted.name}` tells how it fares")
+
+
+def may(dry_run: bool, system: System) -> None:
+    """See that this can be done here. Raises ConfigError."""
+    if dry_run:
+        return
+    if os.geteuid() != 0:
+        raise ConfigError("only root may change the services of a machine; put `sudo` and the full path before it")
+    if system.running and not Path("/run/systemd/system").is_dir():
+        raise ConfigError("systemd does not run here; --dry-run shows what would be done, --root installs elsewhere")
+
+
+def carry_out(steps: list[Step], dry_run: bool, run: Runner) -> None:
+    """Tell each step, and do it. Raises EdgeError, which says how far it came."""
+    for number, step in enumerate(steps):
+        click.echo(f"would {step.words}" if dry_run else step.words)
+        try:
+            if not dry_run:
+                step.do(run)
+        except OSError as error:
+            raise EdgeError(
+                f"{number} of {len(steps)} steps were done, then: {error}; mend that and run it again, or undo it with "
+                "`edge service uninstall`"
+            ) from error
+
+
+def _settings(camera: str, source: str | None, system: System) -> tuple[str, str]:
+    """The name of a camera and the text of its settings, checked. Raises ConfigError and OSError."""
+    from edge.service.install.plan import example
+    from edge.settings import load
+
+    file = Path(camera)
+    if file.suffix == ".toml" or len(file.parts) > 1:
+        if source is not None:
+            raise ConfigError("--source stands in the file of a camera already; leave one of the two out")
+        load(file)
+        return file.stem, read_small(file).decode()
+    there = system.settings(camera)
+    if there.exists():
+        if source is not None:
+            raise ConfigError(f"{there} is there already, and is left alone; write the source into it")
+        load(there)
+        return camera, there.read_text()
+    return camera, example(source or _found(system))
+
+
+def _found(system: System) -> str:
+    from edge import source as sources
+
+    found = sources.default() if system.running else "sample:"
+    if found == "sample:":
+        raise ConfigError("no camera was found to look through; plug one in, or say which with --source")
+    return found

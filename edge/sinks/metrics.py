@@ -1,0 +1,268 @@
+"""What Prometheus may ask: `GET /metrics`, in its text format or as OpenMetrics, as the asker wishes.
+
+Each metric is explained in docs/metrics.md. What is not known has no value there; it is not 0.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import accumulate
+from socket import socket
+from threading import BoundedSemaphore
+from threading import Event as Flag
+from typing import Any, get_args
+
+import edge
+from edge.listening import listening
+from edge.settings import Metrics as Asked
+from edge.tireless import Tireless
+from edge.types import Clock, Event, EventKind
+from edge.vitals import BOUNDS_S, Condition, Histogram, Vitals
+
+Family = Any
+"""A metric of prometheus_client, with its values."""
+
+Registry = Any
+"""What prometheus_client takes metrics from."""
+
+PART = "metrics"
+
+LOOK_S = 0.5
+"""How often the thread looks whether all is over."""
+
+SLOW_S = 5.0
+"""One who asks, or takes the answer, for longer is cut off."""
+
+AT_ONCE = 8
+"""So many may ask at one time."""
+
+CAUSES = ("frames", "garbled", "heat", "events", "pictures", "spool")
+"""Of what is dropped; each is told from the beginning, as 0, so that its first rise is seen."""
+
+
+class Collector:
+    """Makes metrics of vitals, anew each time that somebody asks."""
+
+    def __init__(self, vitals: Vitals, clock: Clock = time.monotonic_ns) -> None:
+        self._vitals = vitals
+        self._clock = clock
+        self._parts: set[str] = set()
+        self._limits: set[str] = set()
+
+    def collect(self) -> Iterator[Family]:
+        """All metrics, each with the label `camera`."""
+        yield from self._state()
+        yield from self._counts()
+        yield from self._times()
+        yield from self._board()
+
+    def _state(self) -> Iterator[Family]:
+        vitals, newest = self._vitals, self._vitals.latest
+        ran = {"backend": newest[1].backend, "model": newest[1].model} if newest else {}
+        yield self._one("info", "What runs", 1, version=edge.__version__, **ran)
+        states = {name: float(name == vitals.condition) for name in get_args(Condition)}
+        yield self._gauge("condition", "1 of what the camera does", "condition", states)
+        self._parts |= vitals.problems.keys()
+        ill = {part: float(part in vitals.problems) for part in sorted(self._parts)}
+        yield self._gauge("problem", "1 where a part does not work", "part", ill)
+        instead = float(bool(newest and newest[1].instead_of))
+        yield self._one("second_choice", "1 where an interpreter runs in place of one preferred", instead)
+        yield self._one("subject", "1 where something is there, by the rules", float(vitals.subject is not None))
+
+    def _counts(self) -> Iterator[Family]:
+        vitals = self._vitals
+        frames = _family("Counter", "frames", "Frames that were answered")
+        frames.add_metric([vitals.name], vitals.frames)
+        yield frames
+        lost = {**dict.fromkeys(CAUSES, 0), **vitals.dropped}
+        yield self._counter("dropped", "What was dropped, by cause", "cause", lost)
+        kinds = {**dict.fromkeys(get_args(EventKind), 0), **vitals.events}
+        yield self._counter("events", "Events, by kind", "kind", kinds)
+        yield self._one("spool_events", "Events that wait for the broker", vitals.spool)
+        yield self._counter("restarts", "Restarts of the process in all its lives", "cause", vitals.restarts)
+        yield self._counter("recoveries", "Tries to recover, by rung of the ladder", "rung", vitals.ladder.counts)
+        settings = {"taken": vitals.reloads, "refused": vitals.refused}
+        yield self._counter("settings_reloads", "Changed settings, by what came of them", "outcome", settings)
+
+    def _times(self) -> Iterator[Family]:
+        vitals, newest = self._vitals, self._vitals.latest
+        stages = _family("Histogram", "stage_seconds", "Time that each stage of a frame took", "stage")
+        for stage in (name for name in vitals.stages if name != "age"):
+            self._add(stages, vitals.stages[stage], stage)
+        yield stages
+        age = _family("Histogram", "age_seconds", "From a frame's capture to its answer")
+        self._add(age, vitals.stages["age"])
+        yield age
+        since = (self._clock() - newest[1].finished_at_ns) / 1e9 if newest else None
+        yield self._one("since_answer_seconds", "Since the newest answer", since)
+        yield self._one("fps", "Answers a second over the last ten seconds", vitals.fps)
+        yield self._one("fps_limit", "Answers a second that heat or a setting allows", vitals.rate_limit)
+
+    def _board(self) -> Iterator[Family]:
+        vitals = self._vitals
+        yield self._one("temperature_celsius", "Of the hottest zone of the board", vitals.temperature_c)
+        yield self._one("power_watts", "What the board draws, as far as it is metered", vitals.watts)
+        self._limits |= set(vitals.limits)
+        held = {limit: float(limit in vitals.limits) for limit in sorted(self._limits)}
+        yield self._gauge("limited", "1 for what holds the board back now", "limit", held)
+
+    def _one(self, name: str, text: str, value: float | None, **labels: str) -> Family:
+        family = _family("Gauge", name, text, *labels)
+        if value is not None:
+            family.add_metric([self._vitals.name, *labels.values()], value)
+        return family
+
+    def _gauge(self, name: str, text: str, label: str, values: Mapping[str, float]) -> Family:
+        return self._filled(_family("Gauge", name, text, label), values)
+
+    def _counter(self, name: str, text: str, label: str, values: Mapping[Any, int]) -> Family:
+        return self._filled(_family("Counter", name, text, label), values)
+
+    def _filled(self, family: Family, values: Mapping[Any, float]) -> Family:
+        for which, value in values.items():
+            family.add_metric([self._vitals.name, which], value)
+        return family
+
+    def _add(self, family: Family, found: Histogram, *labels: str) -> None:
+        family.add_metric([self._vitals.name, *labels], _buckets(found), sum_value=found.total_s)
+
+
+def _family(kind: str, name: str, text: str, *labels: str) -> Family:
+    from prometheus_client import core
+
+    return getattr(core, f"{kind}MetricFamily")(f"edge_{name}", text, labels=["camera", *labels])
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """(upper bound, all that is not above it), as Prometheus counts; of one moment, though the loop counts on."""
+    bounds = [*map(str, BOUNDS_S), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(list(histogram.counts))), strict=True))
+
+
+def registry_of(vitals: Vitals) -> Registry:
+    """The metrics of a camera, and of its process: memory, processor time, open files, start."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector(vitals))
+    ProcessCollector(registry=registry)
+    return registry
+
+
+def exposed(registry: Registry, accept: str) -> tuple[bytes, str]:
+    """The metrics as they are now, and their media type. accept: the header of who asks."""
+    from prometheus_client.exposition import choose_encoder
+
+    encode, kind = choose_encoder(accept)
+    return encode(registry), kind
+
+
+class Metrics:
+    """Answers Prometheus. An `Output`."""
+
+    def __init__(self, asked: Asked, vitals: Vitals) -> None:
+        self._asked = asked
+        self._vitals = vitals
+        self._tireless = Tireless(PART, self._work, vitals)
+        self.port: int | None = None
+        """Where it listens; None where it does not."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._tireless.start()
+
+    def told(self, event: Event) -> None:
+        """Nothing: events are counted by vitals."""
+
+    def close(self) -> None:
+        """End; who is being answered may be cut off."""
+        self._tireless.close()
+
+    def _work(self, over: Flag) -> None:
+        with listening(self._asked.listen) as ours:
+            self.port = ours.getsockname()[1]
+            server = Server(ours, registry_of(self._vitals))
+            self._tireless.well()
+            while not over.is_set():
+                server.handle_request()
+        self.port = None
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each who asks, and not many of them."""
+
+    daemon_threads = True
+    block_on_close = False
+    timeout = LOOK_S
+
+    def __init__(self, ours: socket, registry: Registry, slow_s: float = SLOW_S) -> None:
+        super().__init__(ours.getsockname()[:2], Answer, bind_and_activate=False)
+        self.socket.close()
+        self.socket = ours
+        self.registry = registry
+        self.slow_s = slow_s
+        self._room = BoundedSemaphore(AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own, or not at all where all are busy."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread is to be had
+            self._room.release()
+            raise
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a connection; where there is no file left to open, not again at once."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(LOOK_S)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: who asked has gone, or is too slow."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    """To one request."""
+
+    server: Server
+
+    def setup(self) -> None:
+        """Have nobody take for ever."""
+        self.request.settimeout(self.server.slow_s)
+        super().setup()
+
+    def do_GET(self) -> None:
+        """Send the metrics."""
+        if self.path.partition("?")[0] != "/metrics":
+            self._send(404, b"here is /metrics and nothing else\n", "text/plain; charset=utf-8")
+            return
+        body, kind = exposed(self.server.registry, self.headers.get("Accept", ""))
+        self._send(200, body, kind)
+
+    def _send(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """What the header Server tells."""
+        return "edgekit"
+
+    def log_message(self, format: str, *arguments: Iterable[object]) -> None:
+        """Nothing: each scrape is no news."""

@@ -1,0 +1,73 @@
+"""What the tests ask of the machine they run on."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+EDGE = "/opt/edge/bin/edge"
+FREEZE = Path("/run/freeze")
+
+
+def run(*argv, code=0, **more):
+    """Run a command; returns what it wrote to both streams."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, **more)
+    assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def edge(*argv, code=0):
+    return run(EDGE, *argv, code=code)
+
+
+def service(*argv, code=0):
+    return edge("service", *argv, code=code)
+
+
+def shown(name, *properties):
+    """Properties of a camera's unit, by their names."""
+    told = run("systemctl", "show", f"--property={','.join(properties)}", f"edge@{name}.service")
+    return dict(line.partition("=")[::2] for line in told.splitlines())
+
+
+def property_of(name, one):
+    return shown(name, one)[one]
+
+
+def pid(name):
+    return int(property_of(name, "MainPID"))
+
+
+def restarts(name):
+    return int(property_of(name, "NRestarts"))
+
+
+def journal(name):
+    return run("journalctl", "--no-pager", "--output=cat", f"--unit=edge@{name}.service")
+
+
+def until(true, limit_s, told=lambda: ""):
+    """Wait until something is so; returns the seconds that took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < limit_s, f"not within {limit_s} s: {told()}"
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def runs(name, limit_s=60):
+    """Wait until a camera has given its first answer."""
+    return until(lambda: property_of(name, "ActiveState") == "active", limit_s, lambda: journal(name)[-2000:])
+
+
+def files():
+    """All files that are there, but for those that systemd itself and the journal write all the time."""
+    left_out = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/job", "/edgekit", "/var/lib/systemd")
+    found = {}
+    for folder, folders, names in os.walk("/"):
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in left_out and name != "__pycache__"]
+        for path in [os.path.join(folder, name) for name in (*folders, *names)]:
+            status = os.lstat(path)
+            size = status.st_size if os.path.isfile(path) and not os.path.islink(path) else 0
+            found[path] = (oct(status.st_mode), status.st_uid, status.st_gid, size)
+    return found

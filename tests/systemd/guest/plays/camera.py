@@ -1,0 +1,37 @@
+"""A live camera that shows a video over and over. Frozen, it hangs in reading and in opening, and nothing ends that."""
+
+import time
+
+import cv2
+from plays import hang
+
+from edge.types import Frame
+
+INSTALL = "it needs nothing"
+
+
+class Playing:
+    live = True
+    skipped = 0
+
+    def __init__(self, path: str, fps: float) -> None:
+        self._path, self._fps = path, fps
+
+    def __iter__(self):
+        index = 0
+        while True:
+            video = cv2.VideoCapture(self._path)
+            while (read := video.read())[0]:
+                time.sleep(1 / self._fps)
+                hang("camera")
+                height, width = read[1].shape[:2]
+                yield Frame(pixels=read[1], index=index, captured_at_ns=time.monotonic_ns(), size=(width, height))
+                index += 1
+
+    def close(self) -> None:
+        pass
+
+
+def open(*, path: str, fps: float = 5.0) -> Playing:
+    hang("camera")
+    return Playing(path, fps)

@@ -1,0 +1,191 @@
+"""`edge service check`: what a camera's file comes to on this machine, without anything being opened."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from edge.service import check as checking
+from edge.service.check import check, refuse
+from edge.service.places import settings_file
+from edge.settings import load
+
+
+@pytest.fixture
+def front_door(tmp_path, profile_file, monkeypatch):
+    """Writes the file of a camera with a scripted interpreter and a tiny model: "class a" to "class l"."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    profile_file()
+
+    def write(text="", name="front-door.toml", profile="profile = 'p.toml'\nsource = 'sample:'\n"):
+        path = tmp_path / name
+        path.write_text(f"{profile}{text}")
+        return path
+
+    return write
+
+
+def wrong(path):
+    return [str(fault) for fault in check(path).wrong]
+
+
+def test_a_good_file_says_what_will_run(cli, front_door, tmp_path):
+    (tmp_path / "pw").write_text("secret")
+    (tmp_path / "pw").chmod(0o600)
+    path = front_door(
+        "[rules]\nlabels = ['class a', 'class c']\n[mqtt]\nhost = 'broker'\nusername = 'u'\npassword_file = 'pw'\n"
+        "[web]\n[metrics]\n[snapshots]\n"
+    )
+    ran = cli("service", "check", path)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        f"{path}: good",
+        "  source: sample:",
+        "  profile: p",
+        "  interpreter 1: scripted, model tiny, 12 labels",
+        "  rules: 2 labels count",
+        "  mqtt: u@broker:1883, topics below edge/front-door/, Home Assistant's discovery below homeassistant/",
+        "  events: kept for 90 days, 64 MB at most",
+        "  snapshots: 500 MB at most",
+        "  web: http://127.0.0.1:8080/",
+        "  metrics: http://127.0.0.1:9464/",
+    ]
+    refuse(load(path))
+
+
+def test_all_that_is_wrong_is_said_a_line_each(cli, front_door):
+    path = front_door(
+        "[rules]\nlabels = ['class z']\nthreshold_in = 'high'\n", profile="source = '/nowhere.mp4'\nx = 1\n"
+    )
+    ran = cli("service", "check", path)
+    assert (ran.code, ran.out) == (2, "")
+    told = [line.removeprefix(f"edge: {path}: ").split(": ")[0] for line in ran.err.splitlines()]
+    assert told == ["x", "rules.threshold_in", "source", "rules.labels[0]"]
+
+
+def test_a_camera_is_found_by_its_name():
+    assert settings_file("front-door") == Path("/etc/edge/front-door.toml")
+    assert settings_file("front-door.toml") == Path("front-door.toml")
+    assert settings_file("cameras/front-door") == Path("cameras/front-door")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source = '/nowhere.mp4'", "source: /nowhere.mp4: no such file or folder; give camera:0"),
+        ("source = 'abc:def'", "source: abc:def: nobody here understands it"),
+        ("profile = 'nowhere'", "profile: no such profile or file; shipped are"),
+        ("profile = 'nowhere.toml'", "profile: no such profile or file"),
+        ("profile = 'pc'\nrequire = 'npu'", "require: the profile pc lists no such interpreter"),
+        ("profile = 'p.toml'\nmodel = 'nowhere.tflite'", "nowhere.tflite: no such file"),
+        ("profile = 'p.toml'\nmodel = './p.toml'", "not a TensorFlow Lite, ONNX or PyTorch model"),
+        ("profile = 'p.toml'\nlabels = 'nowhere.txt'", "nowhere.txt: No such file or directory"),
+        ("profile = 'p.toml'\nlabels = 'two.txt'", "labels: 2 labels for 12 classes"),
+        ("profile = 'p.toml'\n[rules]\nlabels = ['Class A']", 'rules.labels[0]: "Class A" is no label of'),
+        ("profile = 'p.toml'\n[rules]\nlabels = ['Class A']", 'do you mean "class a"?'),
+        ("profile = 'p.toml'\n[rules]\nlabels = ['L']", 'do you mean "class l"?'),
+        ("profile = 'p.toml'\n[rules]\nlabels = ['yxcvb']", "give one of its labels"),
+        ("[mqtt]\nhost = 'x'\ntls = true\nca_file = 'nowhere.pem'", "mqtt.ca_file: "),
+        ("[mqtt]\nhost = 'x'\ntls = true\nca_file = 'p.toml'", "give certificates as PEM"),
+        ("[mqtt]\nhost = 'x'\nusername = 'u'\npassword_file = 'two.txt'", "mqtt.password_file: "),
+        ("source = 'rtsp://me@host/'\nsource_password_file = 'two.txt'", "others may read it"),
+    ],
+)  # fmt: skip
+def test_what_a_file_names_and_cannot_have_is_wrong(front_door, tmp_path, text, words):
+    (tmp_path / "two.txt").write_text("class a\nclass b\n")
+    path = front_door(text, profile="")
+    assert any(words in line for line in wrong(path)), wrong(path)
+    if "two.txt" not in text or "labels" not in text:
+        with pytest.raises(ValueError, match=r"\w.*: "):
+            refuse(load(path))
+
+
+def test_a_damaged_model_is_wrong(front_door, tiny_file):
+    tiny_file.write_bytes(tiny_file.read_bytes()[:200])
+    assert "the file is damaged" in wrong(front_door())[0]
+
+
+def test_a_model_without_labels_has_numbered_classes(front_door, tiny_file):
+    tiny_file.with_suffix(".txt").unlink()
+    assert wrong(front_door("[rules]\nlabels = ['class 3']\n")) == []
+    assert 'the model has no labels, so its classes are "class 0"' in wrong(front_door("[rules]\nlabels = ['a']\n"))[0]
+    assert any("no labels" in line for line in check(front_door()).said)
+
+
+def test_an_interpreter_that_cannot_run_is_a_note_where_another_can(front_door, tmp_path, tiny_file):
+    first = '[[interpreter]]\nkind = "edgetpu"\n'
+    profile = (tmp_path / "p.toml").read_text()
+    (tmp_path / "p.toml").write_text(profile.replace("[[interpreter]]", f"{first}[[interpreter]]"))
+    notes = check(front_door("[rules]\nlabels = ['class a']\n")).notes
+    assert notes == ["profile: edgetpu cannot run as it stands: model tiny: not compiled for the Edge TPU; "
+                     "give one that is"]  # fmt: skip
+    other = tmp_path / "other.tflite"
+    other.write_bytes(tiny_file.read_bytes() + b"edgetpu-custom-op")
+    other.with_suffix(".txt").write_text("".join(f"kind {n}\n" for n in range(12)))
+    first += f'model = "{other}"\n'
+    (tmp_path / "p.toml").write_text(profile.replace("[[interpreter]]", f"{first}[[interpreter]]"))
+    notes = check(front_door("[rules]\nlabels = ['class a']\n")).notes
+    assert notes == ['rules.labels[0]: "class a" is no label of the model that edgetpu runs']
+
+
+def test_an_onnx_model_is_left_to_its_interpreter(front_door, tmp_path, tiny_onnx):
+    (tmp_path / "a.onnx").write_bytes(tiny_onnx())
+    assert wrong(front_door("model = 'a.onnx'\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source = 'camera:63'", "source: /dev/video63 is not there now; the service waits for it"),
+        ("[web]\nlisten = ':8080'", "web.listen: whoever can reach this machine can see what the camera sees"),
+        ("[mqtt]\nhost = 'x'\nport = 8883", "mqtt.port: 8883 is usual with encryption, and mqtt.tls is false"),
+        ("[mqtt]\nhost = 'x'\ntls = true", "mqtt.port: 1883 is usual without encryption, and mqtt.tls is true"),
+    ],
+)
+def test_what_may_surprise_is_a_note(front_door, text, words):
+    checked = check(front_door(text, profile="" if "source" in text else "source = 'sample:'\n"))
+    assert checked.wrong == [] and any(words in note for note in checked.notes), checked.notes
+
+
+def test_the_camera_that_is_found_out_is_said(front_door, tmp_path):
+    said = check(front_door("[rules]\n", profile="profile = 'p.toml'\n")).said
+    assert any(line.startswith("source: ") and line.endswith("the first there is") for line in said)
+    text = (tmp_path / "p.toml").read_text()
+    (tmp_path / "p.toml").write_text(f'{text}[[camera]]\nkind = "v4l2"\n[[camera]]\nkind = "sample"\n')
+    assert (
+        "source: v4l2, else sample, as the profile says" in check(front_door("", profile="profile = 'p.toml'\n")).said
+    )
+
+
+def test_two_cameras_that_would_get_in_each_others_way_are_told(front_door):
+    front_door("name = 'one'\n[web]\n[metrics]\n", "back-door.toml")
+    front_door("x = 1\n", "broken.toml")
+    notes = check(front_door("name = 'one'\n[web]\n[metrics]\nlisten = ':0'\n")).notes
+    assert notes == [
+        "name: one is the name in back-door.toml, too; their topics would mix",
+        "source: sample: is the source in back-door.toml, too",
+        "web.listen: 127.0.0.1:8080 is taken by back-door.toml, too; give another port",
+    ]
+
+
+def test_a_secret_that_another_user_owns_is_a_note(front_door, tmp_path):
+    from edge.errors import ConfigError
+    from edge.service.remarks import of_secret
+
+    error = ConfigError("mqtt.password_file: pw: Permission denied; make it readable")
+    error.__cause__ = PermissionError(13, "Permission denied")
+    assert of_secret("mqtt.password_file", error).kind == "note"
+
+
+def test_what_the_systemd_unit_passes_or_hides_is_told(front_door, tmp_path):
+    path = front_door("model = '/home/me/a.tflite'\n")
+    (tmp_path / "front-door.mqtt-password").write_text("secret")
+    (tmp_path / "front-door.mqtt-password").chmod(0o600)
+    (tmp_path / "front-door.source-password").write_text("secret")
+    (tmp_path / "front-door.source-password").chmod(0o644)
+    checked = check(path, etc=tmp_path)
+    assert f"mqtt.password_file: {tmp_path}/front-door.mqtt-password, as a credential of the service" in checked.said
+    assert any("others may read it (mode 0644)" in fault.reason for fault in checked.wrong)
+    hidden = f"model: /home/me/a.tflite is hidden from the service; put it below {tmp_path} or /srv"
+    assert hidden in checked.notes
+    assert stat.S_IMODE(path.stat().st_mode) and checking.HIDDEN

@@ -1,0 +1,235 @@
+"""A whole life of the service: real parts, scripted camera and interpreter, a made-up board."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from edge.events.store import Store
+from edge.host import Facts, State
+from edge.host.scripted import Scripted
+from edge.service.life import Life, run
+from edge.service.lives import ENDED
+from edge.service.places import EVENTS
+from edge.service.reload import Reload
+from edge.service.signals import Asked
+from edge.settings import Events
+
+FACTS = Facts(
+    board=None, family="pc", cpu=None, machine="x86_64", cores=2, memory_bytes=None, kernel="", system="", python="",
+    versions={},
+)  # fmt: skip
+
+SEEN = ["class 3"]
+GUARD_S = 20.0
+
+RULES = "[rules]\nsmooth_s = 0\nconfirm_frames = 2\nclear_frames = 2\nclear_s = 0\n"
+
+
+@pytest.fixture
+def camera(tmp_path, monkeypatch):
+    """Makes the life of a camera."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    return Camera(tmp_path)
+
+
+class Camera:
+    def __init__(self, folder):
+        self.folder, self.state, self.asked = folder, folder / "state", Asked()
+        self.file = folder / "door.toml"
+
+    def write(self, *script, answers=("class 3",), live=False, more=RULES, **keys):
+        (self.folder / "p.toml").write_text(
+            f'name = "p"\n[[interpreter]]\nkind = "scripted"\nscript = {list(answers)}\nsize = 8\n'
+            f'[camera]\nkind = "scripted"\nscript = {list(script)}\nlive = {str(live).lower()}\n'
+        )
+        own = {"profile": "p.toml", **keys}
+        self.file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in own.items()) + more)
+        return self
+
+    def life(self, notify=None):
+        host = Scripted(FACTS, [State(at_ns=0, temperature_c=50.0)])
+        self.one = Life(Reload(self.file), self.asked, notify=notify, host=host, meter=lambda settings: None)
+        return self.one
+
+    def events(self):
+        store = Store(self.state / EVENTS, Events())
+        try:
+            return [(event.kind, event.label) for event in store.waiting(100)]
+        finally:
+            store.close()
+
+
+def test_a_recording_is_seen_to_its_end_and_what_happened_is_on_the_disk(camera):
+    answers = ["class 3", "class 3", "class 3", "class 5", "class 5", "class 5"]
+    assert camera.write("frames 6", answers=answers).life().run() == (0, False)
+    kinds = [kind for kind, _ in camera.events()]
+    assert kinds == ["appeared", "changed"]
+    assert camera.one.vitals.frames == 6 and camera.one.vitals.events == {"appeared": 1, "changed": 1}
+    assert camera.one.vitals.condition == "stopping"
+
+
+def test_what_was_there_in_an_earlier_life_is_gone_in_the_next(camera):
+    camera.write("frames 3").life().run()
+    camera.write("frames 3", answers=["class 7 0.2"]).life().run()
+    assert [kind for kind, _ in camera.events()] == ["appeared", "gone"]
+
+
+def test_lives_are_counted_by_how_they_ended(camera):
+    camera.write("frames 1").life().run()
+    assert camera.one.vitals.restarts == {}
+    (camera.state / ENDED).write_text("watchdog dumped 6\n")
+    camera.life().run()
+    assert camera.one.vitals.restarts == {"watchdog": 1}
+    camera.life().run()
+    assert camera.one.vitals.restarts == {"watchdog": 1, "stopped": 1}
+
+
+def test_what_never_works_ends_with_1_and_the_next_life_knows_why(camera, caplog):
+    camera.write("fail no picture", more=RULES + "[recovery]\npatience_s = 5\n")
+    life = camera.life()
+    life.supervisor._well_at -= 10
+    assert life.run() == (1, False)
+    assert "no picture" in caplog.text
+    camera.write("frames 1").life().run()
+    assert camera.one.vitals.restarts == {"camera": 1}
+
+
+def test_settings_that_cannot_work_end_with_2(camera, caplog):
+    camera.write("frames 1", model="no-such-model.tflite")
+    assert camera.life().run() == (2, False)
+    camera.file.write_text("[rules]\nthreshold_in = 2\n")
+    assert run(camera.file, camera.asked) == 2
+    assert "rules.threshold_in" in caplog.text
+
+
+def test_other_rules_are_taken_over_without_a_frame_lost(camera):
+    camera.write("frames 400", more=RULES + "[recovery]\nfps = 200\n")
+    life = camera.life()
+    saw, frames = life.parts.saw, []
+
+    def watched(frame, result):
+        frames.append(frame.index)
+        if len(frames) == 2:
+            camera.file.write_text(camera.file.read_text().replace("fps = 200", "fps = 1000") + "hot_c = 60\n")
+            camera.asked.take(signal.SIGHUP)
+        saw(frame, result)
+
+    life.parts.saw = watched
+    assert life.run() == (0, False)
+    assert frames == list(range(400))
+    assert life.vitals.reloads == 1 and life.parts.settings.recovery.hot_c == 60 and life.vitals.rate_limit == 1000
+
+
+def test_a_bad_new_file_changes_nothing_and_is_told(camera, caplog):
+    camera.write("frames 300", more=RULES + "[recovery]\nfps = 200\n")
+    life = camera.life()
+
+    def spoil(frame, result, saw=life.parts.saw):
+        if frame.index == 2:
+            camera.file.write_text("nonsense = 1\n")
+            camera.asked.take(signal.SIGHUP)
+        if "settings" in life.vitals.problems:
+            life.supervisor.stop()
+        saw(frame, result)
+
+    life.parts.saw = spoil
+    assert life.run() == (0, False)
+    assert life.vitals.refused == 1 and "nonsense" in life.vitals.problems["settings"]
+
+
+def test_another_model_that_turns_out_not_to_work_makes_room_for_the_old_one(camera, caplog):
+    camera.write("frames 300", more=RULES + "[recovery]\nfps = 100\n")
+    life = camera.life()
+    profile = camera.folder / "p.toml"
+    spoiled = camera.folder / "q.toml"
+    spoiled.write_text(profile.read_text().replace("class 3", "class 99999"))
+
+    def spoil(frame, result, saw=life.parts.saw):
+        if frame.index == 2 and not life.vitals.refused:
+            camera.file.write_text(camera.file.read_text().replace("p.toml", "q.toml"))
+            camera.asked.take(signal.SIGHUP)
+        saw(frame, result)
+        if life.vitals.refused:
+            life.supervisor.stop()
+
+    life.parts.saw = spoil
+    assert life.run() == (0, False)
+    assert "99999" in life.vitals.problems["settings"] and life.parts.settings.profile.endswith("p.toml")
+
+
+def test_another_name_is_another_life_in_the_same_process(camera):
+    camera.write("frames 400", more=RULES + "[recovery]\nfps = 200\n")
+    life = camera.life()
+
+    def rename(frame, result, saw=life.parts.saw):
+        if frame.index == 2:
+            camera.file.write_text('name = "gate"\n' + camera.file.read_text())
+            camera.asked.take(signal.SIGHUP)
+        saw(frame, result)
+
+    life.parts.saw = rename
+    assert life.run() == (0, True)
+    assert life.parts.settings.name == "gate"
+
+
+def test_a_pause_and_a_threshold_outlast_the_process(camera):
+    camera.write("frames 3").life()
+    camera.one.controls.threshold = 0.25
+    camera.one.run()
+    camera.life()
+    assert camera.one.controls.threshold == 0.25 and not camera.one.controls.paused
+
+
+def test_a_state_folder_that_cannot_be_written_stops_no_camera(camera, caplog):
+    camera.state.write_text("no folder")
+    assert camera.write("frames 4").life().run() == (0, False)
+    assert camera.one.vitals.frames == 4 and "events" in camera.one.vitals.problems
+
+
+def test_a_picture_that_the_house_asks_for_is_of_the_next_frame(camera):
+    camera.write("frames 60", more=RULES + "[snapshots]\n[recovery]\nfps = 100\n")
+    life = camera.life()
+    saw = life.parts.saw
+
+    def ask(frame, result):
+        if life.parts.pictures() and not list((camera.state / "snapshots").glob("*.jpg")):
+            life.controls.snapshot.set()
+        saw(frame, result)
+
+    life.parts.saw = ask
+    life.run()
+    assert list((camera.state / "snapshots").glob("*.jpg")) and not life.controls.snapshot.is_set()
+
+
+def test_the_command_tells_systemd_how_it_fares_and_ends_cleanly_on_sigterm(camera, tmp_path):
+    camera.write("frames 1000000", more="[recovery]\nfps = 50\n")
+    way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    way.bind(str(tmp_path / "notify"))
+    way.settimeout(GUARD_S)
+    environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+    command = [sys.executable, "-m", "edge", "service", "run", str(camera.file)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            said = []
+            while "READY=1" not in said or said.count("WATCHDOG=1") < 3:
+                said.append(way.recv(4096).decode())
+            child.send_signal(signal.SIGHUP)
+            while said[-1:] != ["READY=1"]:
+                said.append(way.recv(4096).decode())
+            assert said[-2].startswith("RELOADING=1\nMONOTONIC_USEC=")
+            child.terminate()
+            while said[-1] != "STOPPING=1":
+                said.append(way.recv(4096).decode())
+            _, errors = child.communicate(timeout=GUARD_S)
+        finally:
+            child.kill()
+    way.close()
+    assert child.returncode == 0
+    assert errors == "edge: running: mobilenet_v2_1.0_224_int8 on scripted\n"

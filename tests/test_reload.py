@@ -1,0 +1,165 @@
+"""A file that changes while the camera runs: what is taken, what is refused, and how often it is looked at."""
+
+import logging
+import os
+
+import pytest
+
+from edge.errors import ConfigError
+from edge.service.reload import POLL_S, Reload
+from edge.settings import Settings
+from edge.vitals import Vitals
+
+
+class Camera:
+    """A service's file and its watch, with a clock that is turned by hand."""
+
+    def __init__(self, path):
+        self.path = path
+        self.now = 0.0
+        self.checked = []
+        self.vitals = Vitals("a")
+        self.write("")
+        self.reload = Reload(path, clock=lambda: self.now, check=self.checked.append)
+
+    def write(self, text):
+        self.path.write_text(text)
+
+    def look(self, times=1, asked=False):
+        """Looks that are due; what the last of them that gave anything gave."""
+        found = None
+        for _ in range(times):
+            self.now += POLL_S
+            found = self.reload.changed(self.vitals, asked) or found
+        return found
+
+
+@pytest.fixture
+def camera(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "edge")
+    return Camera(tmp_path / "a.toml")
+
+
+def test_a_file_that_does_not_change_is_never_read_again(camera):
+    assert camera.look(10) is None
+    assert camera.checked == [] and (camera.vitals.reloads, camera.vitals.refused) == (0, 0)
+
+
+def test_a_file_that_changed_is_read_when_two_looks_see_the_same(camera, caplog):
+    camera.write("[rules]\nthreshold_in = 0.7\n")
+    assert camera.look() is None  # it may be half written
+    change = camera.look()
+    assert change.parts == {"rules"} and change.settings.rules.threshold_in == 0.7
+    assert camera.reload.settings is change.settings
+    assert camera.checked == [change.settings] and camera.vitals.reloads == 1
+    assert "was read again; changed: rules" in caplog.text
+    assert camera.look(5) is None
+
+
+def test_between_two_looks_nothing_is_looked_at(camera):
+    camera.write("threads = 2\n")
+    for part in range(10):
+        camera.now = POLL_S * part / 10
+        assert camera.reload.changed(camera.vitals) is None
+    camera.now = POLL_S
+    assert camera.reload.changed(camera.vitals) is None  # seen for the first time
+    assert camera.look().parts == {"pipeline"}
+
+
+def test_a_file_that_is_still_written_is_waited_for(camera):
+    for count in range(1, 6):
+        camera.write("#" * count)
+        assert camera.look() is None
+    camera.write("[web]\n")
+    assert camera.look(2).parts == {"web"}
+
+
+def test_whoever_asks_gets_it_at_once(camera):
+    camera.write("[web]\n")
+    assert camera.reload.changed(camera.vitals, asked=True).parts == {"web"}
+    assert camera.reload.changed(camera.vitals, asked=True) is None
+    assert camera.vitals.reloads == 1
+
+
+def test_a_bad_file_keeps_the_settings_and_says_why_once(camera, caplog):
+    before = camera.reload.settings
+    camera.write("threads = 'two'\n")
+    assert camera.look(5) is None
+    assert camera.reload.settings is before and camera.vitals.refused == 1
+    assert "threads: expected a whole number" in camera.vitals.problems["settings"]
+    assert caplog.text.count("the camera goes on with those it has") == 1
+    camera.look(asked=True)  # who asks is told again
+    assert caplog.text.count("the camera goes on with those it has") == 2
+
+
+def test_a_file_that_is_mended_is_well_again_also_where_nothing_is_new(camera, caplog):
+    camera.write("threads = 'two'\n")
+    camera.look(2)
+    camera.write("# mended\n")
+    assert camera.look(2) is None
+    assert camera.vitals.problems == {} and camera.vitals.reloads == 0
+    assert "is good again" in caplog.text
+
+
+@pytest.mark.parametrize("how", ["gone", "folder", "garbage"])
+def test_a_file_that_goes_is_a_bad_one(camera, how):
+    camera.path.unlink()
+    if how == "folder":
+        camera.path.mkdir()
+    if how == "garbage":
+        camera.path.write_bytes(os.urandom(64) + b"\xff")
+    assert camera.look(3) is None
+    assert str(camera.path) in camera.vitals.problems["settings"] and camera.vitals.refused == 1
+
+
+def test_what_could_not_run_is_refused(tmp_path, caplog):
+    path = tmp_path / "a.toml"
+    path.write_text("")
+    reload, vitals = Reload(path), Vitals("a")
+    path.write_text("model = 'nowhere'\n")
+    assert reload.changed(vitals, asked=True) is None
+    assert f"{path}: model: nowhere: no such file" in vitals.problems["settings"]
+    path.write_text("source = 'sample:'\n")
+    assert reload.changed(vitals, asked=True).parts == {"pipeline"}
+
+
+def test_what_cannot_work_from_the_beginning_is_said_and_counts(tmp_path, caplog):
+    path = tmp_path / "a.toml"
+    path.write_text("[rules]\nlabels = ['tabbby']\n")
+    reload, vitals = Reload(path), Vitals("a")
+    reload.judge(vitals)
+    assert 'rules.labels[0]: "tabbby" is no label of the model' in vitals.problems["settings"]
+    assert 'do you mean "tabby"' in caplog.text and reload.settings.rules.labels == ["tabbby"]
+    path.write_text("[rules]\nlabels = ['tabby']\n")
+    reload.changed(vitals, asked=True)
+    reload.judge(vitals)
+    assert vitals.problems == {}
+
+
+def test_a_file_that_is_wrong_to_begin_with_is_an_error(tmp_path):
+    (tmp_path / "a.toml").write_text("x = 1")
+    with pytest.raises(ConfigError, match="x: unknown key"):
+        Reload(tmp_path / "a.toml")
+
+
+def test_a_secret_or_a_model_that_was_replaced_is_news_when_somebody_asks(tmp_path, tiny_file):
+    camera = Camera(tmp_path / "b.toml")
+    (tmp_path / "pw").write_text("one")
+    camera.write("model = 'tiny.tflite'\n[mqtt]\nhost = 'x'\nusername = 'u'\npassword_file = 'pw'\n")
+    assert camera.look(2).parts == {"pipeline", "mqtt"}
+    (tmp_path / "pw").write_text("three")
+    assert camera.look(3) is None
+    assert camera.look(asked=True).parts == {"mqtt"}
+    tiny_file.write_bytes(tiny_file.read_bytes() + b"\0")
+    assert camera.look(asked=True).parts == {"pipeline"}
+    assert camera.look(asked=True) is None
+
+
+def test_what_the_camera_went_back_to_is_what_the_next_change_is_compared_with(camera):
+    before = camera.reload.settings
+    camera.write("source = 'camera:7'\n")
+    assert camera.look(2).parts == {"pipeline"}
+    camera.reload.revert(before)
+    camera.write("source = 'camera:7'\n[web]\n")
+    assert camera.look(2).parts == {"pipeline", "web"}
+    assert isinstance(before, Settings)
