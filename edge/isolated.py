@@ -71,7 +71,7 @@ def open(kind: str, model: ModelFile, options: dict[str, Any], told: Callable[[s
         format=model.format,
     )
     load_s = getattr(adapters.find("interpreters", kind), "LOAD_S", LOAD_S)
-    data = msgspec.json.encode(wanted) + b"\0" + model.data
+    data = (msgspec.json.encode(wanted), b"\0", model.data)
     served = worker.start("edge.isolated:load", data, load_s=load_s, explain=explain, told=told)
     for reason in served.instead_of:
         log.warning("%s runs instead, because %s", served.backend, reason)

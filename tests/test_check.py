@@ -149,7 +149,7 @@ def test_what_may_surprise_is_a_note(front_door, text, words):
 
 def test_the_camera_that_is_found_out_is_said(front_door, tmp_path):
     said = check(front_door("[rules]\n", profile="profile = 'p.toml'\n")).said
-    assert any(line.startswith("source: ") and line.endswith("the first there is") for line in said)
+    assert any(line.startswith("source: ") and line.endswith("the first camera there is") for line in said)
     text = (tmp_path / "p.toml").read_text()
     (tmp_path / "p.toml").write_text(f'{text}[[camera]]\nkind = "v4l2"\n[[camera]]\nkind = "sample"\n')
     assert (

@@ -66,6 +66,12 @@ def test_events_are_shown_a_line_each(cli, home):
         assert (ran.code, ran.out.splitlines(), ran.err) == (0, TOLD, "")
 
 
+def test_a_file_may_name_its_camera_otherwise(cli, home, tmp_path):
+    path = tmp_path / "yard.toml"
+    path.write_text('name = "door"\n')
+    assert cli("events", path).out.splitlines() == TOLD
+
+
 def test_json_is_what_the_house_gets_too(cli, home):
     lines = cli("events", "door", "--json").out.splitlines()
     assert json.loads(lines[1]) == {

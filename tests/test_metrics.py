@@ -285,3 +285,55 @@ def test_promtool_understands_each_query_of_the_dashboard(promtool, tmp_path):
     files = sorted(map(str, tmp_path.iterdir()))
     done = subprocess.run([promtool, "check", "rules", *files], capture_output=True, text=True, timeout=GUARD_S)
     assert done.returncode == 0 and len(files) > 10, done.stdout + done.stderr
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """Starts Prometheus, which asks a port for metrics and judges them by the alerts; returns how to ask it."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("no prometheus")
+    with listening("127.0.0.1:0") as ours:
+        port = ours.getsockname()[1]
+    started = []
+
+    def start(asked):
+        target = {"job_name": "edge", "static_configs": [{"targets": [f"127.0.0.1:{asked}"]}]}
+        often = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
+        config = {"global": often, "scrape_configs": [target], "rule_files": [str(ALERTS)]}
+        (tmp_path / "prometheus.yml").write_text(json.dumps(config))
+        place = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+        command = ["prometheus", *place, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+        started.append(subprocess.Popen(command, cwd=tmp_path))
+
+        def api(what):
+            try:
+                status, _, body = ask(port, f"/api/v1/{what}")
+            except OSError:
+                return None
+            return json.loads(body)["data"] if status == 200 else None
+
+        return api
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_real_prometheus_takes_metrics_and_alerts(prometheus):
+    vitals = full()
+    output = Metrics(settings.Metrics(listen="127.0.0.1:0"), vitals)
+    output.start()
+    until(lambda: output.port)
+    api = prometheus(output.port)
+
+    def found(query):
+        answer = api(f"query?query={query}")
+        return answer and [each["value"][1] for each in answer["result"]]
+
+    until(lambda: found("edge_frames_total") == ["3"])
+    assert found('up{job="edge"}') == ["1"]
+    assert len(api("rules")["groups"][0]["rules"]) == len(re.findall("- alert:", ALERTS.read_text()))
+    until(lambda: found('ALERTS{alertname="EdgeHeldBack",alertstate="pending"}') == ["1"])
+    output.close()
+    until(lambda: found('up{job="edge"}') == ["0"])

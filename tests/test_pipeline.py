@@ -1,6 +1,8 @@
 import contextlib
+import importlib
 import itertools
 import logging
+import sys
 import threading
 import time
 
@@ -15,6 +17,7 @@ from edge.engine import Engine, open_engine, requiring
 from edge.errors import AdapterError, CameraError, ConfigError, DeviceError, InferenceError, ModelError
 from edge.models.card import Input
 from edge.preprocess import Preprocessor
+from edge.recovery import Ladder
 from edge.succession import AGAIN_S
 from edge.tasks.classify import Classify
 from edge.types import Frame
@@ -394,6 +397,71 @@ def test_an_outage_that_is_waited_for_is_no_stall_and_stopping_ends_it(profile_f
         threading.Timer(0.7, opened.stop).start()
         assert [result.frame for result in opened][-1] == 1
     assert not [thread for thread in opened._threads.values() if thread.is_alive()]
+
+
+STUCK = """\
+from threading import Event
+from edge.cameras import scripted
+INSTALL = ""
+GATE, OPENED = Event(), []
+def open(*, script: list[str]):
+    wait = lambda seconds: GATE.wait(seconds)
+    made = scripted.open(script=script if not OPENED else OPENED[0], live=True, sleep=wait)
+    OPENED.append(script)
+    return made
+"""
+
+
+@pytest.fixture
+def stuck(tmp_path, monkeypatch):
+    """Writes the profile of a live camera, and gives the module with the gate that ends every stall."""
+    (tmp_path / "stuck_camera.py").write_text(STUCK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield lambda *later: importlib.import_module("stuck_camera").OPENED.clear()
+    importlib.import_module("stuck_camera").GATE.set()
+    sys.modules.pop("stuck_camera", None)
+
+
+def hanging(profile_file, *script):
+    table = f'[camera]\nkind = "stuck_camera"\nscript = {msgspec.json.encode(list(script)).decode()}\n'
+    return profile_file(extra=table)
+
+
+def test_a_live_camera_that_hangs_is_left_to_its_thread_and_opened_again(profile_file, stuck, caplog):
+    told = []
+    ladder = Ladder(lambda rung, words: told.append(rung))
+    file = hanging(profile_file, "frames 1", "stall 99", "frames 1")
+    with edge.open_pipeline(file, stall_s=0.05, ladder=ladder) as opened:
+        results = iter(opened)
+        seen = [next(results).frame for _ in range(2)]
+        stuck()
+        module = sys.modules["stuck_camera"]
+        assert seen == [0, 1] and told == ["camera"]
+        assert len(opened._left) == 1 and opened._left[0].is_alive()
+        module.GATE.set()  # both come back: the one in its driver ends, the one that counts goes on
+        assert [result.frame for result in results][-1] == 2
+        opened._left[0].join(GUARD_S)
+        assert not opened._left[0].is_alive()
+    assert "no frame for 0.05 s; check its cable or network" in caplog.text and "is back after" in caplog.text
+
+
+def test_a_camera_that_hangs_again_and_again_ends_the_run(profile_file, stuck):
+    file, seen = hanging(profile_file, "frames 1", "stall 99"), []
+    with edge.open_pipeline(file, stall_s=0.05) as opened, pytest.raises(CameraError, match=r"no frame for 0.05 s; "):
+        for result in opened:
+            seen.append(result.frame)
+    assert seen == [0, 1, 2, 3]
+
+
+def test_a_camera_that_sends_nothing_but_garbage_is_opened_again_and_then_an_error(profile_file, stuck):
+    file = hanging(profile_file, "frames 1", "stall 0.01", "garbage 2", "stall 99")
+    opened = edge.open_pipeline(file, stall_s=0.1)
+    results = iter(opened)
+    next(results)
+    sys.modules["stuck_camera"].OPENED[0] = ["garbage 2", "stall 99"]
+    with opened, pytest.raises(CameraError, match=r"no frame for 0.1 s"):
+        list(results)
+    assert opened.camera.skipped >= 2 and len(sys.modules["stuck_camera"].OPENED) == 4
 
 
 def test_a_camera_that_stays_away_ends_the_run_when_patience_does(profile_file, tmp_path):

@@ -1,10 +1,13 @@
 """From the loop to the disk, and to whoever is told."""
 
 import logging
+import os
 import sqlite3
 import time
 from contextlib import closing, suppress
 from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -45,6 +48,13 @@ def until(so):
             return
         time.sleep(0.005)
     raise AssertionError("it never happened")
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory where that can be: every event is synced, and a disk that others use takes its time for that."""
+    with TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as name:
+        yield Path(name)
 
 
 class House:

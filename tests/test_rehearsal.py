@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+
+import cv2
 import pytest
 
 from edge import adapters
@@ -109,3 +114,76 @@ def test_a_state_that_is_none_is_refused(tmp_path):
         interpreter("class 1", state=str(tmp_path))
     with pytest.raises(ConfigError, match=r"state /proc/nowhere/state: .*; name another file"):
         interpreter("absent 1", state="/proc/nowhere/state")
+
+
+def test_a_step_may_be_played_many_times(tmp_path):
+    script = ("class 1 0.5 3", "class 2", "class 3 1 2")
+    opened = interpreter(*script, state=str(tmp_path / "state"))
+    assert asked(opened, 9) == [1, 1, 1, 2, 3, 3, 1, 1, 1]
+    opened.close()
+    assert asked(interpreter(*script, state=str(tmp_path / "state")), 1) == [2]
+
+
+def test_one_that_hangs_does_so_for_ever_and_its_place_is_kept(tmp_path):
+    class Enough(Exception):
+        pass
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) > 3:
+            raise Enough
+
+    slept, state = [], tmp_path / "state"
+    opened = interpreter("class 1", "hang", "class 2", state=str(state), sleep=sleep)
+    assert asked(opened, 1) == [1]
+    with pytest.raises(Enough):
+        one(opened)
+    assert slept == [3600] * 4 and state.read_text() == "2\n"
+
+
+def test_one_that_crashes_takes_its_process_along(tmp_path):
+    state = tmp_path / "state"
+    code = (
+        "from edge import adapters; "
+        f"made = adapters.open('interpreters', 'scripted', None, script=['crash'], size=8, state={str(state)!r}); "
+        "made.infer(None)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd="/", check=False, timeout=60).returncode == -signal.SIGSEGV
+    assert state.read_text() == "1\n"
+
+
+def test_a_camera_that_hung_does_not_put_back_the_place_of_its_successor(tmp_path):
+    state, script = tmp_path / "state", ("frames 1", "stall 9", "frames 2", "fail x", "frames 1")
+    opened = {}
+
+    def sleep(seconds):  # while it hangs, another one plays on
+        opened["second"] = camera(*script, state=str(state))
+        with pytest.raises(CameraError):
+            list(opened["second"])
+        opened["second"].close()
+
+    first = camera(*script, state=str(state), sleep=sleep)
+    frames = iter(first)
+    next(frames)
+    next(frames)
+    assert state.read_text() == "4\n"
+    first.close()
+    assert state.read_text() == "4\n"
+    assert len(list(camera(*script, state=str(state)))) == 1
+
+
+def test_garbage_is_no_picture_and_a_pace_is_kept():
+    class Time:
+        now = 0
+
+        def __call__(self):
+            return self.now
+
+        def sleep(self, seconds):
+            self.now += round(seconds * 1e9)
+
+    time = Time()
+    first, second = camera("garbage 1", "frames 1", fps=4.0, clock=time, sleep=time.sleep)
+    assert (first.pixel_format, second.pixel_format) == ("MJPG", "BGR")
+    assert cv2.imdecode(first.pixels, cv2.IMREAD_COLOR) is None
+    assert (first.index, second.index, second.captured_at_ns - first.captured_at_ns) == (0, 1, 250_000_000)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from edge.events.rules import Watch
+from edge.events.rules import TRACKED, Watch
 from edge.settings import Rules
 from edge.types import Classification, Event, Result, Timing
 
@@ -128,6 +128,12 @@ def test_smoothing_is_exponential_in_time_whatever_the_frame_rate():
         assert event.frame == fps
 
 
+def test_what_flickers_counts_with_its_mean_however_slow_the_smoothing():
+    seen = Seen(fps=100, smooth_s=20.0, threshold_in=0.45, confirm_frames=1)
+    [event] = seen.events(NOTHING, *[{"cat": 1.0}, {"dog": 0.1}] * 3000)
+    assert (event.kind, event.label, event.score) == ("appeared", "cat", pytest.approx(0.45, abs=0.001))
+
+
 def test_the_first_frame_counts_in_full():
     assert Seen(smooth_s=60.0, confirm_frames=1)(CAT) == [(0, "appeared", "cat")]
 
@@ -201,6 +207,13 @@ def test_after_a_gap_what_was_there_is_gone_and_comes_anew():
     gone, *others = seen.events(CAT, CAT)
     assert (gone.kind, gone.frame, gone.lasted_s) == ("gone", 2, pytest.approx(0.1))
     assert [(event.kind, event.frame) for event in others] == [("appeared", 3)]
+
+
+def test_after_a_gap_something_else_has_appeared_and_not_taken_its_place():
+    seen = Seen(confirm_frames=1)
+    seen(CAT)
+    seen.pass_s(5)
+    assert seen(DOG) == [(1, "gone", "cat"), (1, "appeared", "dog")]
 
 
 def test_a_pause_shorter_than_it_takes_to_clear_is_no_gap():
@@ -388,7 +401,7 @@ def test_whatever_the_wall_clock_says_the_same_things_happen(steps):
 
 def test_what_is_seen_once_is_not_remembered_for_ever():
     watch = Watch(Rules())
-    for number in range(2000):
-        watch(result(number, number / 10, {f"label {number}": 0.05}))
-    assert len(watch._scores) < 100
+    for number in range(500):
+        watch(result(number, number / 100, {f"label {number}": 0.05}))
+    assert len(watch._scores) <= 2 * TRACKED
     assert not watch._told_ns

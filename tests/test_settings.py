@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
+from edge.files import printable
 from edge.settings import Settings, differs, load, mqtt_password, source_of
 from edge.settings.keys import TABLES
 from edge.settings.schema import schema
@@ -300,6 +301,19 @@ def test_a_credential_of_systemd_comes_before_the_file(secret, tmp_path, monkeyp
     assert mqtt_password(settings) == "pa ss"
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:secret@host:554/x", "rtsp://me:…@host:554/x"),
+        ("http://me:p@ss:word@host/x@y", "http://me:…@host/x@y"),
+        ("http://me@host/a:b@c", "http://me@host/a:b@c"),
+        ("/srv/a:b@c.mp4", "/srv/a:b@c.mp4"),
+    ],
+)
+def test_a_password_in_an_address_is_never_shown(address, shown):
+    assert printable(address) == shown
+
+
 # --- the schema
 
 
@@ -321,6 +335,11 @@ def test_the_schema_tells_every_key_its_meaning_and_no_null():
 def test_the_command_prints_the_schema(cli):
     ran = cli("service", "schema")
     assert ran.code == 0 and json.loads(ran.out) == schema()
+
+
+def test_the_schema_that_is_published_is_the_one_that_counts():
+    published = Path(__file__).parents[1] / "systemd" / "edge.schema.json"
+    assert json.loads(published.read_text()) == schema(), f"`edge service schema > {published}`"
 
 
 # --- what nobody would write
@@ -424,3 +443,29 @@ def test_any_bytes_are_refused_or_taken(tmp_path_factory, data):
         assert load(path).name
     except ConfigError as error:
         assert "\n" not in str(error)
+
+
+# --- the page
+
+PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
+
+
+def test_the_page_tells_every_key_with_its_default():
+    told = {}
+    for part in PAGE.read_text().split("\n## ")[1:]:
+        table = re.match(r"\[(\w+)\]", part)
+        for key, default in re.findall(r"^\| `(\w+)` \| (?:`(.*?)` )?\|", part, re.MULTILINE):
+            told[table[1] if table else "", key] = default
+    whole = schema()
+    keys = {"": whole["properties"], **{t: whole["$defs"][TABLES[t].__name__]["properties"] for t in TABLES}}
+    assert told == {
+        (table, key): json.dumps(said["default"]) if "default" in said else ""
+        for table, known in keys.items()
+        for key, said in known.items()
+        if key not in TABLES
+    }
+
+
+def test_the_examples_of_the_page_are_taken(written):
+    found = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(found) == 2 and all(load(written(text)) for text in found)

@@ -141,7 +141,8 @@ def test_a_line_is_never_wider_than_its_room(text):
 
 
 def test_letters_that_cannot_be_drawn_are_replaced():
-    assert words.drawable("Käse") == ("Käse" if words.UNICODE else "Kase")
+    assert words.drawable("Käse, 猫", unicode=True) == "Käse, 猫"
+    assert words.drawable("Käse, 猫", unicode=False) == "Kase, ?"
     assert words.drawable("a\x1b\u202e\u2028b") == "ab"
 
 
@@ -191,6 +192,13 @@ def test_names_rise_whatever_the_clock_says(tmp_path):
     assert second == "00000002-20251123T140509Z-1f0c2d3e.jpg"
     album.write(second, b"x")
     assert Album(tmp_path, 1e6, lambda: 0.0).name(ID, AT).startswith("00000003-")
+
+
+def test_a_picture_that_goes_while_the_folder_is_read_takes_nothing(tmp_path):
+    (tmp_path / "00000001-20261123T140509Z-1f0c2d3e.jpg").symlink_to(tmp_path / "gone")
+    album = Album(tmp_path, 1e6, lambda: 0.0)
+    album.write(album.name(ID, AT), b"x")
+    assert album.taken == BLOCK
 
 
 def test_a_folder_that_cannot_be_read_does_not_hinder_names(tmp_path):

@@ -2,14 +2,16 @@
 
 import itertools
 import logging
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
@@ -30,6 +32,19 @@ DAY_S = 86_400.0
 
 def event(number, label="cat", at=NOON, **more):
     return Event(id=f"{number:032x}", kind="appeared", label=label, score=0.5, at=at, frame=number, **more)
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory where that can be: every event is synced, and a disk that others use takes its time for that."""
+    with in_memory() as path:
+        yield path
+
+
+@contextmanager
+def in_memory():
+    with TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as name:
+        yield Path(name)
 
 
 class Clocks:
@@ -148,8 +163,10 @@ def test_closed_is_closed(begin):
         store.add(event(2))
 
 
-def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path):
-    hangs = database.Database(tmp_path / "d", "", lambda connection: None)
+def test_a_disk_that_hangs_holds_up_nobody_else_and_not_the_end(tmp_path):
+    hangs = database.Database(tmp_path / "d", "", lambda connection: None, hangs_s=0.0)
+    with pytest.raises(OSError, match="d: the disk does not answer"):
+        hangs.read(lambda connection: hangs.read(lambda connection: None))
     hangs.read(lambda connection: hangs.close(timeout_s=0.0))
     with pytest.raises(OSError, match="closed"):
         hangs.read(lambda connection: None)
@@ -487,10 +504,16 @@ DO = st.one_of(
 FOLDERS = itertools.count()
 
 
+@pytest.fixture(scope="module")
+def folder():
+    with in_memory() as path:
+        yield path
+
+
 @effort(max_examples=25)
 @given(st.lists(DO, max_size=20))
-def test_whatever_is_done_it_is_a_list_of_events_of_which_some_wait(tmp_path_factory, steps):
-    path = tmp_path_factory.getbasetemp() / f"model-{next(FOLDERS)}" / "e"
+def test_whatever_is_done_it_is_a_list_of_events_of_which_some_wait(folder, steps):
+    path = folder / str(next(FOLDERS)) / "e"
     keep = Events(spool=4)
     store, stored, waiting, dropped = Store(path, keep), [], [], 0
     for what, value in steps:

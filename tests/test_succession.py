@@ -12,6 +12,7 @@ from edge.errors import AdapterError, DeviceError, InferenceError, ModelError
 from edge.models.card import Input
 from edge.pipeline import Pipeline
 from edge.preprocess import Preprocessor, frame_of
+from edge.recovery import Ladder
 from edge.succession import LOSSES, RETURN_MOST_S, STEADY_S, Succession
 from edge.tasks.classify import Classify
 
@@ -250,6 +251,44 @@ def test_stopping_ends_the_waiting(opened):
     with pytest.raises(InferenceError, match=r"cable pulled; the script says so$"):
         answers(succession, 1)
     assert time.waited == [0.25]
+
+
+# --- the ladder
+
+
+@pytest.mark.parametrize("error", [None, DeviceError("USB device 2-1 cannot be reset; plug it in anew")])
+def test_each_try_is_a_rung_and_the_usb_device_is_reset_before_the_third(caplog, error):
+    rungs, resets, time = [], [], Time()
+
+    def reset(place):
+        resets.append(place)
+        if error:
+            raise error
+
+    def npu():
+        engine = Device.open(device)
+        engine.interpreter.usb = "2-1"
+        return engine
+
+    device, cpu = Device("npu", LOST, GONE), Device("cpu", ["class 2"])
+    succession = Succession(
+        [Opener("npu", npu), Opener("cpu", cpu.open)],
+        clock=time,
+        wait=time.wait,
+        most_s=GUARD_S,
+        ladder=Ladder(lambda rung, words: rungs.append((rung, words))),
+        reset=reset,
+        chance=lambda: 0.0,
+    )
+    assert [r.backend for r in answers(succession, 2)] == ["npu", "cpu"]
+    again = ("interpreter", "opening npu again")
+    reset_words = ("usb", "resetting the USB device 2-1 of npu")
+    assert rungs == [again, again, reset_words, again, again, ("backend", "opening cpu in place of npu")]
+    assert resets == ["2-1"] and time.waited == [0.75 * pause for pause in (0.25, 0.5, 1.0)]
+    assert ("cannot be reset" in caplog.text) == (error is not None)
+    time.over = True
+    time.go.release(1000)
+    succession.close()
 
 
 # --- opening that takes long

@@ -274,7 +274,9 @@ def test_the_end_does_not_wait_for_an_opening_that_hangs_and_what_comes_of_it_is
 
 def test_an_opening_that_hangs_is_no_life_for_ever(scripted):
     go = Event()
-    bench = Bench(lambda: go.wait(GUARD_S) and CameraError("too late"), time=Time(step=1.1 * OPENING_S), patience_s=80000)
+    bench = Bench(
+        lambda: go.wait(GUARD_S) and CameraError("too late"), time=Time(step=1.1 * OPENING_S), patience_s=80000
+    )
     with pytest.raises(CameraError, match="takes longer than 120 s"):
         bench.loop.run()
     go.set()

@@ -476,6 +476,29 @@ def test_lines_come_now_and_then_and_say_how_far_it_is():
     assert out.getvalue() == f"{begun} (0 s): Reading\n{begun} (20 s): Timing, 1 of 9\n"
 
 
+def test_a_build_tells_of_itself_as_a_sign_of_life():
+    told, out = [], io.StringIO()
+    show = shown.Told(shown.Lines(out, lambda: 0.0), told.append)
+    show.still()
+    show(Step("tactics", 3, 9))
+    show.still()
+    show(Step("the end", 0, 0))
+    begun = "TensorRT builds the engine"
+    far = f"{begun}: tactics, 3 of 9"
+    assert told == [begun, far, far, f"{begun}: the end"]
+    assert "TensorRT builds the engine (0 s): starts" in out.getvalue()
+
+
+def test_whoever_opens_it_hears_of_the_build(vendor, model):
+    vendor.plays()
+    told = []
+    adapters.open("interpreters", "tensorrt", model, told=told.append).close()
+    assert told and all(words.startswith("TensorRT builds the engine") for words in told)
+    told.clear()
+    adapters.open("interpreters", "tensorrt", model, told=told.append).close()
+    assert told == []
+
+
 def test_on_a_terminal_there_is_a_bar(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

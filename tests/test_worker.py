@@ -125,6 +125,13 @@ def test_it_tells_what_the_child_loaded(served):
     assert (served.backend, served.instead_of, served.threads) == ("made up", ("the first one is broken",), None)
 
 
+def test_while_a_child_loads_that_is_told_now_and_then(started):
+    told = []
+    with pytest.raises(ModelError, match=r"no answer within 0.5 s while it loaded"):
+        started("hang", load_s=0.5, told=told.append)
+    assert told and all(re.fullmatch(r"the model is being loaded \(\d+ s\)", words) for words in told)
+
+
 def test_tensors_go_there_and_back_and_the_outputs_are_copies(served):
     given = tensor(COUNT)
     first, second = served.infer(given), served.infer(given)

@@ -117,10 +117,17 @@ def _database(camera: str | None) -> Path:
     path = Path(camera)
     if path.suffix != ".toml" and (path.is_file() or path.is_dir()):
         return path / EVENTS if path.is_dir() else path
-    name = path.stem if path.suffix == ".toml" else camera
+    name = _name(path) if path.suffix == ".toml" else camera
     if name not in known:
         raise ConfigError(f"no events of a camera {one_line(name)}; {_listed(known)}")
     return known[name]
+
+
+def _name(path: Path) -> str:
+    """Of the camera of a file: its folder bears what systemd calls it, or what it calls itself."""
+    from edge.settings import load  # what is named otherwise needs no settings
+
+    return path.stem if path.stem in _known() or not path.is_file() else load(path).name
 
 
 def _known() -> dict[str, Path]:

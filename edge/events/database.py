@@ -7,8 +7,8 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Lock
@@ -28,8 +28,14 @@ ASIDE = 2
 BUSY_S = 5.0
 """How long whoever else writes is waited for."""
 
+HANGS_S = 3.0
+"""A card that is worn out may hold up a write for seconds; nobody else has to wait for all of them."""
+
 LOG_BYTES = 1 << 20
 """About as large as the write-ahead log becomes before it is carried over; on a full disk it needs to grow less."""
+
+FAILURES = (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError)
+"""What reading raises: the last one where not even the reason is text any more."""
 
 ADVICE = {
     "full": "free some space",
@@ -43,14 +49,18 @@ class Database:
     """The file at `path`, from any thread, one at a time.
 
     layout: SQL that makes what is not there yet, and fails where the file holds something else. begun: called with each
-    newly opened connection. damaged: how often the file was put aside, so far.
+    newly opened connection. hangs_s: who waits longer for another thread to be through is told so. damaged: how often
+    the file was put aside, so far.
     """
 
-    def __init__(self, path: Path, layout: str, begun: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self, path: Path, layout: str, begun: Callable[[sqlite3.Connection], None], hangs_s: float = HANGS_S
+    ) -> None:
         self.damaged = 0
         self._path = path
         self._layout = layout
         self._begun = begun
+        self._hangs_s = hangs_s
         self._lock = Lock()
         self._open: tuple[sqlite3.Connection, tuple[int, int]] | None = None
         self._closed = False
@@ -62,10 +72,10 @@ class Database:
             OSError: in one line: the disk is full, read-only or broken, or the file is closed for good. Nothing is
                 changed then, and it may be tried again.
         """
-        with self._lock:
+        with self._alone():
             try:
                 return self._tried(work)
-            except (sqlite3.Error, msgspec.ValidationError) as error:
+            except FAILURES as error:
                 if not _is_damage(error):
                     self._look_again()
                     raise OSError(self._words(error)) from error
@@ -73,7 +83,7 @@ class Database:
                 self._put_aside(error)
             try:
                 return self._tried(work)
-            except (sqlite3.Error, msgspec.ValidationError) as error:
+            except FAILURES as error:
                 self._give_back()
                 raise OSError(self._words(error)) from error
 
@@ -86,6 +96,17 @@ class Database:
         self._closed = True
         if self._lock.acquire(timeout=timeout_s):
             self._give_back()
+            self._lock.release()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self._hangs_s):
+            raise OSError(f"{self._path}: the disk does not answer")
+        try:
+            yield
+        finally:
+            if self._closed:  # meanwhile, by somebody who did not wait
+                self._give_back()
             self._lock.release()
 
     def _tried(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:

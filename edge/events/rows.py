@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from edge.events.database import beside, connect
+from edge.events.database import FAILURES, beside, connect
 from edge.types import Event
 
 COLUMNS = "id, kind, label, score, at, frame, previous, lasted_s, picture"
@@ -71,7 +71,7 @@ def read(
         with closing(_to_read(path)) as database:
             for number, *row in database.execute(*_query(since, labels, after)):
                 yield number, event_of(tuple(row))
-    except (sqlite3.Error, msgspec.ValidationError) as error:
+    except FAILURES as error:
         raise OSError(f"{path} cannot be read as events: {error}") from error
 
 

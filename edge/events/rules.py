@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from heapq import nlargest
+from operator import itemgetter
 from uuid import uuid4
 
 import msgspec
@@ -25,8 +27,9 @@ GAP_S, GAP_INTERVALS = 1.0, 4.0
 """No frames for so long, and for so many times as long as usual between two, is a gap, if it is longer than `clear_s`:
 a camera that is slowed down to a frame in ten seconds has none."""
 
-FORGOTTEN = 1e-3
-"""A smoothed score below it is 0, so that what was seen once is not remembered for ever."""
+FORGOTTEN, TRACKED = 1e-6, 32
+"""Of smoothed scores, those above the first are kept, and where they are more than twice the second, so many of the
+highest: what was seen once is not remembered for ever."""
 
 
 class _Lasting(msgspec.Struct):
@@ -71,7 +74,7 @@ class Watch:
         self._high: dict[str, _Lasting] = {}
         self._told_ns: dict[str, int] = {}
         self._last_ns: int | None = None
-        self._usual_ns: float | None = None
+        self._usual_ns = 0.0
         self._frame = 0
         self._subject: _Subject | None = None
         if left is not None and left.kind != "gone":
@@ -114,17 +117,14 @@ class Watch:
         if back:
             self._told_ns.clear()
         gap = back or self._is_gap(passed_ns)
-        usual_ns = passed_ns if self._usual_ns is None else self._usual_ns
-        self._usual_ns = min(passed_ns, usual_ns + (passed_ns - usual_ns) / 4)
+        self._usual_ns = min(passed_ns, self._usual_ns + (passed_ns - self._usual_ns) / 4)
         if gap:
             self._lose(before_ns)
             return math.inf
         return passed_ns / 1e9
 
     def _is_gap(self, passed_ns: int) -> bool:
-        usual_s = (self._usual_ns or 0.0) / 1e9
-        known = self._usual_ns is not None
-        return known and passed_ns / 1e9 > max(self._rules.clear_s, GAP_S, GAP_INTERVALS * usual_s)
+        return passed_ns > max(self._rules.clear_s * 1e9, GAP_S * 1e9, GAP_INTERVALS * self._usual_ns)
 
     def _lose(self, last_ns: int) -> None:
         self._scores.clear()
@@ -134,20 +134,24 @@ class Watch:
             self._subject.lost = True
 
     def _smooth(self, answer: tuple[Classification, ...], passed_s: float) -> None:
-        counted, labels = self._rules.labels, self._scores
+        counted, before = self._rules.labels, self._scores
         seen: dict[str, float] = {}
         for label, _, score in answer:
             if not counted or label in counted:
                 seen[label] = max(seen.get(label, 0.0), min(score, 1.0) if score > 0 else 0.0)  # not a number: 0
         tau_s = self._rules.smooth_s
-        weight = 1.0 if tau_s == 0 or math.isinf(passed_s) else -math.expm1(-passed_s / tau_s)
-        mixed = {label: _mix(labels.get(label, 0.0), seen.get(label, 0.0), weight) for label in {*labels, *seen}}
-        self._scores = {label: score for label, score in mixed.items() if score >= FORGOTTEN}
+        kept = 0.0 if tau_s == 0 or math.isinf(passed_s) else math.exp(-passed_s / tau_s)
+        scores = {label: kept * score for label, score in before.items() if kept * score >= FORGOTTEN}
+        for label, score in seen.items():
+            scores[label] = kept * before.get(label, 0.0) + (1 - kept) * score
+        if len(scores) > 2 * TRACKED:
+            scores = dict(nlargest(TRACKED, scores.items(), key=itemgetter(1)))
+        self._scores = scores
 
     def _count(self, now_ns: int, high: float, low: float) -> None:
         """For how long each label has been high, and the subject low."""
-        lasting = {label: self._high.get(label) or _Lasting(now_ns) for label in self._scores}
-        self._high = {label: each for label, each in lasting.items() if self._scores[label] >= high}
+        labels = [label for label, score in self._scores.items() if score >= high]
+        self._high = {label: self._high.get(label) or _Lasting(now_ns) for label in labels}
         for each in self._high.values():
             each.frames += 1
         subject = self._subject
@@ -170,6 +174,8 @@ class Watch:
     def _step(self, now_ns: int) -> tuple[EventKind, str | None] | None:
         """What happens next, and what is there then."""
         subject = self._subject
+        if subject is not None and subject.lost:
+            return "gone", None
         newcomer = self._newcomer(now_ns)
         if subject is None:
             return ("appeared", newcomer) if newcomer else None
@@ -178,12 +184,13 @@ class Watch:
         if newcomer:
             return "changed", newcomer
         rules = self._rules
-        gone = subject.lost or subject.low.so(now_ns, rules.clear_frames, rules.clear_s)
-        return ("gone", None) if gone else None
+        return ("gone", None) if subject.low.so(now_ns, rules.clear_frames, rules.clear_s) else None
 
     def _newcomer(self, now_ns: int) -> str | None:
         """The label, other than the subject's, that has lasted and is the highest of those."""
         rules, subject = self._rules, self._subject
+        if not self._high:
+            return None
         cool_ns = rules.cooldown_s * 1e9
         self._told_ns = {label: at for label, at in self._told_ns.items() if now_ns - at < cool_ns}
         lasted = [
@@ -213,10 +220,6 @@ class Watch:
             previous=before.label if before and kind == "changed" else None,
             lasted_s=_lasted_s(before) if before and kind == "gone" else None,
         )
-
-
-def _mix(before: float, now: float, weight: float) -> float:
-    return before + (now - before) * weight
 
 
 def _lasted_s(subject: _Subject) -> float | None:

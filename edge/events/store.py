@@ -135,7 +135,9 @@ class Store:
 
     def _recount(self, connection: sqlite3.Connection) -> None:
         stored, waiting = connection.execute("SELECT count(*), total(waits) FROM events").fetchone()
-        self._counts = Counts(stored, int(waiting), int(_noted(connection, DROPPED) or 0))
+        self._counts = Counts(
+            stored, int(waiting), msgspec.convert(_noted(connection, DROPPED) or 0, int, strict=False)
+        )
 
     def _add(self, connection: sqlite3.Connection, event: Event) -> None:
         new = connection.execute(INSERT, row_of(event)).rowcount

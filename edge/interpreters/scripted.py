@@ -1,9 +1,10 @@
 """The fake interpreter: it answers what is written. Never chosen unless it is named.
 
 A script is a list of steps, one a frame, played round and round: "class 3" (that class, surely), "class 3 0.6" (with
-that score), "fail bad picture" (an InferenceError), "lost cable pulled" (an InferenceError, and nothing works any more
-until it is opened anew), "crash" (the process that it runs in dies of a segmentation fault), "hang" (no answer ever).
-"sleep 0.2" holds up the step that follows it. Where a child serves it, its trial plays a step, too.
+that score), "class 3 0.6 100" (a hundred times), "fail bad picture" (an InferenceError), "lost cable pulled" (an
+InferenceError, and nothing works any more until it is opened anew), "crash" (the process that it runs in dies of a
+segmentation fault), "hang" (no answer ever). "sleep 0.2" holds up the step that follows it. Where a child serves it,
+its trial plays a step, too.
 
 Each opening begins the script anew; with `state`, a file that keeps the place, it goes on where it was left. Then
 "absent 4" is a device that is not there for the next four openings. To rehearse the loss and the return of a device:
@@ -52,7 +53,7 @@ class Scripted:
         self.closed = False
         self._script = script
         self._place = place
-        self._lost = ""
+        self._lost, self._said = "", 0
         self._sleep = sleep
 
     def infer(self, tensor: Array) -> list[Array]:
@@ -62,7 +63,8 @@ class Scripted:
         self.asked += 1
         while not self._lost:
             verb, *rest = self._script[self._place.at % len(self._script)].split()
-            self._place.at += verb != "absent"
+            self._said = self._said + 1 if verb == "class" and self._said + 1 < _times(rest) else 0
+            self._place.at += verb != "absent" and not self._said
             if verb == "sleep":
                 self._sleep(float(rest[0]))
             elif verb in ("crash", "hang"):
@@ -126,6 +128,10 @@ def open(
     return Scripted(steps, place, classes, size, sleep)
 
 
+def _times(rest: list[str]) -> int:
+    return int(rest[2]) if len(rest) > 2 else 1
+
+
 def _check(step: str, classes: int) -> None:
     verb, *rest = step.split() or [""]
     try:
@@ -133,7 +139,8 @@ def _check(step: str, classes: int) -> None:
             verb == "class"
             and 0 <= int(rest[0]) < classes
             and all(0 <= float(r) <= 1 for r in rest[1:2])
-            and len(rest) < 3
+            and len(rest) < 4
+            and _times(rest) > 0
         ):
             return
         if verb == "sleep" and len(rest) == 1 and 0 <= float(rest[0]) < 1e6:
@@ -143,6 +150,6 @@ def _check(step: str, classes: int) -> None:
     except (IndexError, ValueError):
         pass
     raise ConfigError(
-        f"scripted interpreter: step {step!r}: write 'class INDEX [SCORE]', 'sleep SECONDS', 'fail WORDS', "
+        f"scripted interpreter: step {step!r}: write 'class INDEX [SCORE [TIMES]]', 'sleep SECONDS', 'fail WORDS', "
         "'lost WORDS', 'absent OPENINGS', 'crash' or 'hang'"
     )

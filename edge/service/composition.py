@@ -34,7 +34,9 @@ log = logging.getLogger("edge")
 
 
 class Composition:
-    """What the loop feeds and asks. folder: where events and pictures are kept. hangup: whether SIGHUP came, once."""
+    """What the loop feeds and asks. folder: where events and pictures are kept. hangup: whether SIGHUP came, once.
+    end: has the loop end, to begin again under another name.
+    """
 
     def __init__(
         self,
@@ -43,7 +45,8 @@ class Composition:
         vitals: Vitals,
         controls: Controls,
         notify: Notify,
-        hangup: Callable[[], bool] = lambda: False,
+        hangup: Callable[[], bool],
+        end: Callable[[], None],
         *,
         host: Host,
         meter: Callable[[], PowerMeter | None],
@@ -55,6 +58,7 @@ class Composition:
         self._vitals = vitals
         self._controls = controls
         self._rereading = Rereading(reload, vitals, notify, hangup)
+        self._end = end
         self._newest: tuple[Frame, Result] | None = None
         self.renamed = False
         self.store = Store(folder / EVENTS, settings.events)
@@ -135,8 +139,10 @@ class Composition:
         self.store.adopt(settings.events)
         self.board.adopt(settings.recovery)
         self.outputs.adopt(settings, parts)
-        self.renamed = self.renamed or "name" in parts
-        return bool(parts & {"pipeline", "name"})
+        if "name" in parts:
+            self.renamed = True
+            self._end()
+        return "pipeline" in parts
 
     def _happen(self, event: Event, frame: Frame, result: Result) -> None:
         log.info("%s: %s, score %.2f", event.kind, event.label, event.score)

@@ -14,6 +14,7 @@ from threading import Event as Flag
 from threading import Thread
 
 import cv2
+import msgspec
 
 from edge import adapters
 from edge import profile as profiles
@@ -21,8 +22,9 @@ from edge.errors import CameraError, ConfigError, EdgeError, ModelError, one_lin
 from edge.host import Host
 from edge.host.linux import Linux
 from edge.meter import detect
+from edge.pipeline import Pipeline
 from edge.recovery import Ladder
-from edge.service import logs
+from edge.service import heap, logs
 from edge.service.composition import Composition
 from edge.service.notify import Notify
 from edge.service.opening import opened
@@ -43,6 +45,7 @@ END_S = 4.5
 def run(path: str | Path, asked: Asked) -> int:
     """As `edge.service.run`; asked: by signals."""
     logs.begin(sys.stderr)
+    heap.settle()
     with contextlib.suppress(AttributeError, OSError, RuntimeError):  # stderr is closed, or no file
         faulthandler.enable()  # systemd's watchdog aborts: the journal then tells where it hung
     cv2.setNumThreads(1)  # frames overlap with inference as it is
@@ -56,6 +59,17 @@ def run(path: str | Path, asked: Asked) -> int:
         return code
     except (EdgeError, OSError) as error:
         return _failed(error)
+
+
+def know(kind: type[msgspec.Struct]) -> None:
+    """Work out what a kind of value holds, and those below it, before there are threads.
+
+    msgspec (0.22) does so at the first use, and the process crashes where two threads come first at one moment.
+    """
+    for each in kind.__subclasses__():
+        with contextlib.suppress(TypeError):  # one that is never read
+            msgspec.json.Decoder(each)
+        know(each)
 
 
 def _failed(error: Exception) -> int:
@@ -74,7 +88,8 @@ def _meter(settings: Settings) -> PowerMeter | None:
 
 
 class Life:
-    """Puts all parts together, runs them, and takes them apart. asked: by signals. host, meter: tell of the board.
+    """Puts all parts together, runs them, and takes them apart. asked: by signals. work: opens camera and model. host,
+    meter: tell of the board.
 
     Raises ConfigError for a user without a home.
     """
@@ -84,10 +99,12 @@ class Life:
         reload: Reload,
         asked: Asked,
         *,
+        work: Callable[[Settings, Ladder], Pipeline] = opened,
         notify: Notify | None = None,
         host: Host | None = None,
         meter: Callable[[Settings], PowerMeter | None] = _meter,
     ) -> None:
+        know(msgspec.Struct)
         settings = reload.settings
         self._asked = asked
         self._done = Flag()
@@ -105,11 +122,12 @@ class Life:
             self.controls,
             self.notify,
             asked.reloads,
+            lambda: self.supervisor.stop(),
             host=host or Linux(),
             meter=lambda: meter(settings),
         )
         self.supervisor = Supervisor(
-            parts, lambda: opened(parts.settings, ladder), lambda: parts.settings, vitals, self.controls, self.notify
+            parts, lambda: work(parts.settings, ladder), lambda: parts.settings, vitals, self.controls, self.notify
         )
 
     def run(self) -> tuple[int, bool]:

@@ -1,8 +1,8 @@
 """How the lives of the process before this one ended, counted by cause.
 
 systemd starts another one for most of them. The unit's ExecStopPost leaves $SERVICE_RESULT, $EXIT_CODE and $EXIT_STATUS
-in the file `ended` (systemd.exec(5)); a service that ends by itself notes why, and one that says nothing at all was cut
-off with its board.
+in the file `ended` (systemd.exec(5)), and how many of its processes the kernel killed to get memory. A service that
+ends by itself notes why, and one that says nothing at all was cut off with its board.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def _cause(ended: Path, notes: Notes, boot: str) -> str | None:
     why, ran = notes.noted(WHY), notes.noted(RUNS)
     told = (text(ended) or "").split()
     result = told[0] if told and told[0] in RESULTS else None
+    if result == "signal" and told[2:3] == ["KILL"] and told[3:] and told[3] != "0":
+        return "oom-kill"  # systemd itself says so only where it ends all for it (OOMPolicy)
     if result in (None, "success", "exit-code") and why:
         return why
     if result is not None:

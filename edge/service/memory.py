@@ -16,13 +16,17 @@ LOOK_S = 1.0
 
 
 class Memory:
-    """Writes down what `controls` hold whenever it changes, in a thread of its own."""
+    """Writes down what `controls` hold whenever it changes, in a thread of its own.
 
-    def __init__(self, controls: Controls, notes: Notes, vitals: Vitals) -> None:
+    every_s: seconds between two looks.
+    """
+
+    def __init__(self, controls: Controls, notes: Notes, vitals: Vitals, every_s: float = LOOK_S) -> None:
         self._controls = controls
         self._notes = notes
         self._thread = Tireless("memory", self._work, vitals)
         self._kept = ""
+        self._every_s = every_s
 
     def recall(self) -> None:
         """Put into the controls what was written last. Raises OSError where the disk fails."""
@@ -45,7 +49,7 @@ class Memory:
         self._thread.close()
 
     def _work(self, over: Flag) -> None:
-        while not over.wait(LOOK_S):
+        while not over.wait(self._every_s):
             self.keep()
             self._thread.well()
 

@@ -12,14 +12,16 @@ from edge.engine import requiring
 from edge.errors import CameraError
 from edge.pipeline import Pipeline, open_pipeline
 from edge.recovery import Ladder
-from edge.settings import Settings
+from edge.settings import Settings, source_of
 
 TOP_K = 10
 """Classes of an answer: of scores that are probabilities, that is every one above 0.1."""
 
 
-def opened(settings: Settings, ladder: Ladder) -> Pipeline:
+def opened(settings: Settings, ladder: Ladder, isolated: bool = True) -> Pipeline:
     """Open the camera and the model of a file. Raises the errors of `edge.errors`.
+
+    isolated: no interpreter runs in this process, so that none takes it along.
 
     The photographs that ship are no camera: nothing that runs unattended chooses them by itself.
     """
@@ -28,10 +30,10 @@ def opened(settings: Settings, ladder: Ladder) -> Pipeline:
         raise CameraError("no camera was found; plug one in, or name one as `source`")
     return open_pipeline(
         profile,
-        settings.source,
+        source_of(settings),
         patience_s=settings.recovery.patience_s,
         ladder=ladder,
-        isolated=True,
+        isolated=isolated,
         repeat=settings.repeat,
         model=settings.model,
         labels=settings.labels,

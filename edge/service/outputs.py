@@ -31,7 +31,8 @@ class Outputs:
     """Keeps one output a section, in a thread of its own. make: makes each from settings; may raise whatever it likes.
 
     key: what an output depends on, by section; where that changes, it is closed and made anew; None: it is off.
-    changed: is called whenever others are there than before.
+    changed: is called whenever others are there than before. again_s: seconds until what could not be made is tried
+    again.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Outputs:
         key: Callable[[str, Settings], Any],
         vitals: Vitals,
         changed: Callable[[], None] = lambda: None,
+        again_s: float = AGAIN_S,
     ) -> None:
         self._make = make
         self._key = key
         self._vitals = vitals
         self._changed = changed
+        self._again_s = again_s
         self._made: dict[str, tuple[Any, Output]] = {}
         self._wanted: SimpleQueue[Wanted | None] = SimpleQueue()
         self._lock = Lock()
@@ -84,7 +87,7 @@ class Outputs:
         wanted: Wanted | None = None
         while not self._over.is_set():
             try:
-                wanted = self._wanted.get(timeout=AGAIN_S if wanted and self._missing(wanted[0]) else None)
+                wanted = self._wanted.get(timeout=self._again_s if wanted and self._missing(wanted[0]) else None)
             except Empty:
                 wanted = wanted and (wanted[0], frozenset())
             if wanted is not None:
@@ -107,6 +110,8 @@ class Outputs:
     def _end(self, section: str, key: Any, anew: bool) -> None:
         """End the output of a section where it is to be another, or none."""
         before = self._made.get(section)
+        if key is None and before is None:
+            self._vitals.problem(section, None)
         if before is None or (before[0] == key and not anew):
             return
         with self._lock:

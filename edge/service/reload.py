@@ -1,4 +1,4 @@
-"""Settings that change while the camera runs: looked for in the loop's own time, and taken only where they are good."""
+"""Settings that change while the camera runs: taken only where they are good."""
 
 from __future__ import annotations
 

@@ -98,9 +98,11 @@ def _of_cameras(profile: DeviceProfile) -> Iterator[Remark]:
         yield Remark("said", "source", f"{kinds}, as the profile says")
         return
     found = sources.default()
-    yield Remark("said", "source", f"{found}, the first there is")
-    if found == "sample:":
-        yield Remark("note", "source", "no camera is here now, and photographs would take its place; name the source")
+    if found == "sample:":  # which no service takes unless it is named
+        yield Remark("said", "source", "the first camera there is")
+        yield Remark("note", "source", "no camera is here now; the service waits for one")
+    else:
+        yield Remark("said", "source", f"{found}, the first camera there is")
 
 
 def _choice(settings: Settings, profile: DeviceProfile, adapter: Adapter) -> Choice:

@@ -141,6 +141,8 @@ class Supervisor:
         """Take notice of a try to recover; from any thread, for `Ladder`."""
         if self._vitals.condition == "running":
             self._vitals.condition = "recovering"
+        if rung == "usb":
+            log.info("recovery: %s", words)
         if rung in PART:
             self._vitals.problem(PART[rung], words)
         self.at_work(f"{rung}: {words}")
@@ -221,6 +223,7 @@ class Supervisor:
         log.info("paused; the camera is off")
         while self._controls.paused and not self._wait(TICK_S):
             self._alive()
+            self._controls.snapshot.clear()  # there is nothing to take one of
             self._tick()
         log.info("no longer paused")
         self._well_at, self._tries = self._clock(), 0
@@ -269,13 +272,13 @@ class Supervisor:
 
     def _running(self, result: Result) -> None:
         """The first result, or the first again."""
-        if self._ready and self._vitals.condition != "running":
+        if self._vitals.frames == 1:
+            log.info("running: %s on %s", result.model, result.backend)
+        elif self._vitals.condition != "running":
             log.info("running again, on %s", result.backend)
         self._vitals.condition = "running"
         for part in ("camera", "interpreter"):
             self._vitals.problem(part, None)
-        if not self._ready:
-            log.info("running: %s on %s", result.model, result.backend)
         self._begun()
         self._tell(result)
 

@@ -88,10 +88,10 @@ def fitted(text: str, room: int, size: int) -> Line:
     return Line(text, scale, wide)
 
 
-def drawable(text: str) -> str:
+def drawable(text: str, unicode: bool = UNICODE) -> str:
     """A text of letters that OpenCV has: without accents where it only has ASCII, and with "?" for what is left."""
     text = CONTROL.sub("", text)
-    if UNICODE or text.isascii():
+    if unicode or text.isascii():
         return text
     plain = unicodedata.normalize("NFKD", text)
     kept = "".join(letter for letter in plain if not unicodedata.combining(letter))

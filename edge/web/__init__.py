@@ -52,8 +52,10 @@ class Web:
         from edge.web.serving import serve
 
         with listening(self._asked.listen) as ours, Newest(self._vitals) as newest:
-            self.port = ours.getsockname()[1]
             app = application(HealthCheck(self._vitals), newest, self._asked.viewers, over)
+            self.port = ours.getsockname()[1]
             self._tireless.well()
-            serve(app, ours, over, most=self._asked.viewers + OTHERS, stall_s=self._stall_s)
-        self.port = None
+            try:
+                serve(app, ours, over, most=self._asked.viewers + OTHERS, stall_s=self._stall_s)
+            finally:
+                self.port = None

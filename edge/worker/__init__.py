@@ -69,6 +69,9 @@ CHILD = "import os; from edge.worker.child import main; main({target!r}, {argume
 
 Told = Callable[[str], None]
 
+Data = bytes | Sequence[bytes]
+"""Of a model: in one piece, or in several that are put together."""
+
 
 class Worker:
     """A child that serves a model, as an `Interpreter`. Not for use by several threads at once.
@@ -80,7 +83,13 @@ class Worker:
     usb: str | None = None
 
     def __init__(
-        self, target: str, data: bytes, argument: str, limits: Limits, explain: Explain, told: Told | None = None
+        self,
+        target: str,
+        data: Data,
+        argument: str,
+        limits: Limits,
+        explain: Explain,
+        told: Told | None = None,
     ) -> None:
         """See `start`."""
         self._explain = explain
@@ -171,7 +180,9 @@ class Worker:
     def _receive(self, size: int) -> bytes:
         """What the child sends; nothing where it is no more, even if what it started still holds the line."""
         begun, ended = time.monotonic(), False
-        until, tell_at = begun + self._limits.of(self._phase), begun + TELL_EVERY_S
+        limit_s = self._limits.of(self._phase)
+        until, tell_s = begun + limit_s, min(TELL_EVERY_S, limit_s / 2)
+        tell_at = begun + tell_s
         while True:
             try:
                 return self._line.recv(size)
@@ -185,7 +196,7 @@ class Worker:
                 if not ended and now >= until:
                     raise
                 if self._told is not None and self._phase != "run" and now >= tell_at:
-                    tell_at = now + TELL_EVERY_S
+                    tell_at = now + tell_s
                     self._told(f"the model is being loaded ({now - begun:.0f} s)")
 
     def _shared(self) -> list[Array]:
@@ -232,7 +243,7 @@ class Worker:
 
 def start(
     target: str,
-    data: bytes,
+    data: Data,
     argument: str = "",
     *,
     load_s: float = LOAD_S,
@@ -251,7 +262,7 @@ def start(
     return Worker(target, data, argument, Limits(load_s, answer_s, close_s), explain, told)
 
 
-def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, Child, int]:
+def _begin(target: str, data: Data, argument: str) -> tuple[socket.socket, Child, int]:
     """Start the child: returns the line to it, itself, and what it says. Raises DeviceError."""
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as given:
         try:
@@ -264,7 +275,7 @@ def _begin(target: str, data: bytes, argument: str) -> tuple[socket.socket, Chil
             for end in (said, saying):  # where it is full, words are lost; the child never waits for it
                 os.set_blocking(end, False)
             model = given.enter_context(os.fdopen(os.memfd_create("model"), "wb"))
-            model.write(data)
+            model.writelines([data] if isinstance(data, bytes) else data)
             model.flush()
         except OSError as error:
             raise DeviceError(f"no process can be started ({one_line(error)}); free some memory") from error

@@ -4,9 +4,13 @@
 
 release=bookworm
 case $machine in
-aarch64) packages=python3,libstdc++6,umockdev ;;
-armv7l) packages=python3,libpython3.11-dev,python3-numpy,python3-opencv ;;
+aarch64) packages=(python3 libstdc++6 umockdev) ;;
+armv7l) packages=(python3 libpython3.11-dev python3-numpy python3-opencv) ;;
 esac
+essential=(base-files base-passwd bash coreutils dash debianutils diffutils dpkg findutils grep gzip hostname libc-bin
+  login ncurses-base ncurses-bin perl-base procps sed sysvinit-utils tar util-linux)
+# shellcheck source=tests/debian.bash
+source "$here/../debian.bash"
 
 # What the 32-bit machine has from Debian, or needs a way of its own: the index has no wheels of these for it.
 case $machine in
@@ -36,11 +40,10 @@ made() {
 
 # Packages are unpacked and not configured, for which hundreds of programs would have to run under emulation.
 make_root() {
-  local root=$1 package library from=$1/usr/lib/$triplet
-  debootstrap --arch="$debian" --variant=minbase --foreign --include="$packages" \
-    "$release" "$root" ${EDGE_DEBIAN:+"$EDGE_DEBIAN"}
-  for package in "$root"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
-  rm -rf "$root"/var/cache/apt "$root"/debootstrap "$root"/usr/share/{doc,locale,man}
+  local root=$1 library from=$1/usr/lib/$triplet
+  own_apt "$work/apt-$debian" "$release" "$debian" "${EDGE_DEBIAN:-}"
+  unpack "$root" "${essential[@]}" "${packages[@]}"
+  rm -rf "$work/apt-$debian" "$root"/usr/share/{doc,locale,man}
   # What the packages' own scripts would have made.
   cp "$root"/usr/share/base-passwd/passwd.master "$root"/etc/passwd
   cp "$root"/usr/share/base-passwd/group.master "$root"/etc/group
@@ -108,8 +111,8 @@ make_wheel() {
 
 make_all() {
   local way
-  way=$(declare -f make_root bytecode fetched make_site build_msgspec)
-  root_name=$release-$debian-$(echo "$packages $way" | sha256sum | cut -c1-12)
+  way=$(declare -f make_root own_apt unpack bytecode fetched make_site build_msgspec)
+  root_name=$release-$debian-$(echo "${essential[*]} ${packages[*]} $way" | sha256sum | cut -c1-12)
   made "$root_name" make_root
   wheel=${EDGE_WHEEL:-}
   [ -n "$wheel" ] || make_wheel

@@ -64,8 +64,10 @@ class Spool:
 class House:
     """A camera's output and what belongs to it. Pauses between two tries last no time."""
 
-    def __init__(self, port: int, password: str | None = None, name: str = "front-door", **keys: Any) -> None:
-        self.spool, self.controls, self.vitals = Spool(), Controls(), Vitals(name)
+    def __init__(
+        self, port: int, password: str | None = None, name: str = "front-door", spool: Any = None, **keys: Any
+    ) -> None:
+        self.spool, self.controls, self.vitals = spool or Spool(), Controls(), Vitals(name)
         self.jpeg: bytes | None = None
         self.pauses: list[float] = []
         self.late_s = 0.0

@@ -6,8 +6,14 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
-from houses import until
+from houses import Spool, until
+
+from edge import settings
+from edge.events.store import Store
+from edge.service.recorder import Recorder
+from edge.vitals import Vitals
 
 VERSIONS = ["5", "3.1.1"]
 
@@ -78,6 +84,39 @@ def test_nothing_is_lost_while_the_broker_is_away(mosquitto, listener, house, ve
     until(lambda: not camera.spool.events, "the delivery")
     until(lambda: wanted[-1] in ids(listener.of("/event")), "the last event")
     assert list(dict.fromkeys(ids(listener.of("/event")))) == wanted
+
+
+@each_version
+def test_what_a_long_outage_drops_is_counted_and_the_newest_arrive(mosquitto, listener, house, tmp_path, version):
+    store = Store(tmp_path / "events.sqlite", settings.Events(spool=25))
+    vitals = Vitals("front-door")
+    recorder = Recorder(store, vitals)
+    camera = house(mosquitto.port, spool=recorder, started=False, version=version)
+    recorder.adopt(None, [camera.mqtt])
+    recorder.start()
+    try:
+        mosquitto.stop()
+        made = [Spool().add(label=f"label {number}") for number in range(100)]
+        wanted = [msgspec.structs.replace(event, id=f"{number:032x}") for number, event in enumerate(made)]
+        for event in wanted:
+            recorder.put(event, None, None)
+        until(lambda: store.counts() == (100, 25, 75), "the count")
+        until(lambda: vitals.dropped.get("spool") == 75, "the count of what was dropped")
+        camera.mqtt.start()
+        until(lambda: camera.trouble, "the problem")
+        camera.may_connect.clear()
+        listener.subscribed.clear()
+        mosquitto.start()
+        assert listener.subscribed.wait(20)
+        camera.may_connect.set()
+        until(lambda: store.counts().waiting == 0, "the delivery")
+        until(lambda: len(listener.of("/event")) >= 25, "the events")
+        assert ids(listener.of("/event")) == [event.id for event in wanted[75:]]
+        assert store.counts() == (100, 0, 75)
+    finally:
+        camera.mqtt.close()
+        recorder.close()
+        store.close()
 
 
 def test_a_camera_shows_itself_anew_to_a_broker_that_forgot_everything(mosquitto, listens, house):

@@ -48,7 +48,7 @@ def camera_script(chance: random.Random, frames: int, count: int) -> tuple[list[
         counts[fault.name] += 1
         steps += [f"frames {place - before + 200}", *_steps(fault, chance)]
         before = place
-    return [*steps, f"frames {FAR}"], counts
+    return [*steps, *[f"frames {FAR}"] * 50], counts  # each opening goes on with the next step
 
 
 def _steps(fault: Fault, chance: random.Random) -> list[str]:
@@ -62,15 +62,14 @@ def _steps(fault: Fault, chance: random.Random) -> list[str]:
 
 
 class Target(NamedTuple):
-    """The service that suffers. place: the file with the place in the interpreter's script, of `steps` steps, which
-    says from `absent_at` on that there is no device."""
+    """The service that suffers. place: the file with the place in the interpreter's script, of `steps` steps, the
+    last of which say that there is no device."""
 
     pid: int
     health: Health
     file: Path
     place: Path
     steps: int
-    absent_at: int
     pictures: Path
     port: int
     broker: Callable[[bool], None] | None
@@ -121,6 +120,11 @@ class Injector:
         """One at random."""
         kinds = list(self.kinds)
         return self._chance.choices(kinds, [kind.weight for kind in kinds])[0]
+
+    def change(self, before: str, after: str) -> None:
+        """Change the settings for good, and wait until that is adopted."""
+        self._text = self._text.replace(before, after)
+        self._change_settings()
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -1,7 +1,6 @@
-"""A service that is watched from outside: what the kernel tells of its process, what it tells by HTTP and to systemd."""
+"""A service, watched from outside: what the kernel tells of its process, what it tells by HTTP and to systemd."""
 
 import json
-import os
 import re
 import socket
 import statistics
@@ -30,7 +29,7 @@ def held(pid: int) -> Held:
     links = []
     for handle in list((process / "fd").iterdir()):
         try:
-            links.append(os.readlink(handle))
+            links.append(str(handle.readlink()))
         except OSError:  # closed meanwhile
             continue
     sockets = sum(link.startswith("socket:") for link in links)

@@ -10,7 +10,7 @@ cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tq
 
 guest_packages=(base-files bash coreutils dash util-linux grep kmod procps passwd e2fsprogs udev systemd busybox-static
   python3 python3-pip python3-prctl python3-libcamera libcamera-ipa v4l-utils i2c-tools)
-build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc make)
+build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc libc6-dev make)
 modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig
   v4l2-tpg loop)
 # Units that a guest without network, users and disks of its own has no use for, and that take it time.
@@ -19,6 +19,10 @@ idle=(systemd-logind.service systemd-networkd.service getty.target serial-getty@
   systemd-update-done.service systemd-timesyncd.service dev-hugepages.mount dev-mqueue.mount systemd-battery-check.service
   sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount systemd-binfmt.service)
 boot_modules=(virtio_pci virtio_blk ext4 overlay 9p 9pnet_virtio)
+
+standin=$checkout/tests/edgetpu/standin.c
+# shellcheck source=tests/debian.bash
+source "$here/../debian.bash"
 
 say() { printf 'tests/vm: %s (%ss)\n' "$*" "$SECONDS" >&2; }
 fail() {
@@ -59,35 +63,6 @@ tools() {
   say "installing ${missing[*]}"
   { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
 }
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
-# apt for the guest's Debian, with state of its own. $1: its folder.
-own_apt() {
-  local mirror=${EDGE_DEBIAN_MIRROR:-} known
-  known=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep '/debian/$' || true)
-  mirror=${mirror:-${known%%$'\n'*}}
-  [ -n "$mirror" ] || fail "apt knows no mirror of Debian here; name one in EDGE_DEBIAN_MIRROR"
-  mkdir -p "$1"/{etc/apt/{apt.conf.d,preferences.d,trusted.gpg.d},lists/partial,debs/{partial,none/partial}}
-  touch "$1/status"
-  printf "deb [signed-by=$keyring] $mirror %s main\n" "$release" "$release-updates" >"$1/etc/apt/sources.list"
-  apt=(apt-get -q -y --no-install-recommends -o "Dir=$1" -o "Dir::State::status=$1/status"
-    -o "Dir::State::lists=$1/lists" -o "Dir::Cache::archives=$1/debs" -o APT::Architecture=amd64
-    -o APT::Sandbox::User=root -o Acquire::Languages=none -o Debug::NoLocking=1)
-  debs=$1/debs
-  "${apt[@]}" update
-}
-
-# $1: a folder, the rest: packages. Unpacks these and all that they need; nothing of theirs is run.
-unpack() {
-  local folder=$1 names
-  shift
-  # apt names only what it would have to fetch.
-  names=$("${apt[@]}" -o "Dir::Cache::archives=$debs/none" install --print-uris "$@" | awk '/^\x27/ {print $2}')
-  "${apt[@]}" install --download-only "$@"
-  mkdir -p "$folder"
-  (cd "$debs" && dpkg-deb -x base-files_*.deb "$folder" && printf '%s\n' "$names" | xargs -I{} dpkg-deb -x {} "$folder")
-}
-
 # Sources of the drivers that Debian's kernel comes without, the kernel's own and v4l2loopback's. $1: a folder.
 drivers() {
   local archive=./usr/src/linux-source-$kernel.tar.xz tree=linux-source-$kernel/drivers
@@ -105,7 +80,8 @@ inside() {
   "${own[@]}" env -i PATH=/usr/sbin:/usr/bin chroot "$tree" "$@"
 }
 
-# Builds the drivers in $1, a tree with a compiler, and leaves all the modules that the guest may load in $1/out.
+# Builds the drivers in $1, a tree with a compiler, and leaves all the modules that the guest may load in $1/out, with the
+# library that stands in for Coral's.
 compile() {
   local tree=$1 version out
   version=$(basename "$tree"/usr/lib/modules/*)
@@ -122,6 +98,8 @@ compile() {
   xz -d "$out"/*.xz
   cp "$tree"/src/{*.ko,*/*/*.ko} "$tree/usr/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$out"
   inside "$tree" depmod -b /out "$version"
+  cp "$standin" "$tree/src"
+  inside "$tree" gcc -O1 -shared -fPIC -o /out/libstandin.so /src/standin.c
 }
 
 # Modules of the tree $1 and version $2, with all that they need, in the order in which they can be loaded.
@@ -166,12 +144,13 @@ furnish() {
 }
 
 make_root() {
-  own_apt "$1/apt"
+  own_apt "$1/apt" "$release" amd64 "${EDGE_DEBIAN_MIRROR:-}"
   unpack "$1/tree" "${guest_packages[@]}"
   unpack "$1/build" "${build_packages[@]}"
   compile "$1/build"
   bootable "$1" "$1/build"
   cp -r "$1/build/out/usr" "$1/tree"
+  install -D -m 755 "$1/build/out/libstandin.so" "$1/tree/opt/libstandin.so"
   furnish "$1/tree"
   root=$1 guest_python -m compileall -q "$1/tree/usr/lib/python3" "$1/tree/usr/lib/python$python"
   image "$1/tree" "$1/root.img"

@@ -85,7 +85,8 @@ def open(
 
     fp16: whether layers that are not int8 may run in half precision; None: where this TensorRT has the choice (from 11
     on the file decides). workspace_mb: the most that one layer may use while it runs, in MiB. device: which GPU.
-    rebuild: whatever is kept. told: is called in words while that lasts, as a sign of life. A process builds an engine once: when it opens it again, it loads what it built.
+    rebuild: whatever is kept. told: is called in words while that lasts, as a sign of life. A process builds an engine
+    once: when it opens it again, it loads what it built.
 
     Raises ModelError for a file that TensorRT cannot take, AdapterError where library or driver do not work or the
     engine cannot be built here, DeviceError without a GPU or its memory.

@@ -124,22 +124,24 @@ class Mqtt:
         """One connection, until all is over. Raises ConnectionError."""
         link = Link(self._settings, self._password, self._topics, self._heard, self._clock)
         try:
-            if not link.open(over, self._woken):
-                return
-            self._greet(link)
+            if link.open(over, self._woken):
+                self._attend(link, over)
+        finally:
+            link.drop()
+
+    def _attend(self, link: Link, over: Flag) -> None:
+        self._greet(link)
+        try:
             while not over.is_set():
                 self._turn(link)
-            link.publish(self._topics.availability, OFFLINE, qos=1, retain=True)
-            link.close(self._woken)
-            self._delivery.acknowledged(link.taken())
         except ConnectionError as error:
             if self._short < SHORT:
                 raise
-            raise ConnectionError(
-                f"{error}, again and again: is another client named {self._topics.client}?"
-            ) from error
-        finally:
-            link.drop()
+            doubt = f"again and again: is another client named {self._topics.client}?"
+            raise ConnectionError(f"{error}, {doubt}") from error
+        link.publish(self._topics.availability, OFFLINE, qos=1, retain=True)
+        link.close(self._woken)
+        self._delivery.acknowledged(link.taken())
 
     def _greet(self, link: Link) -> None:
         self._short += 1

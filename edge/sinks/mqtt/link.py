@@ -76,7 +76,9 @@ class Link:
         until = self._clock() + CONNECT_S
         while not self._stands and not over.is_set():
             if self._clock() > until:
-                raise ConnectionError(self._stranger())
+                raise ConnectionError(
+                    f"what listens at {self._where} gives no answer: is it a broker, and does it run?"
+                )
             self.turn(0.1, wake)
         if self._stands:
             self._client.subscribe(self._topics.commands, qos=1)

@@ -23,6 +23,7 @@ LIVE = """name = "{name}"
 [[camera]]
 kind = "plays.camera"
 path = "/srv/clip.mp4"
+hangs = {hangs}
 [[interpreter]]
 kind = "{kind}"
 """
@@ -34,8 +35,8 @@ def before():
     site = Path(run("/opt/edge/bin/python", "-c", "import site; print(site.getsitepackages()[0])").strip())
     shutil.copytree("/edgekit/tests/systemd/guest/plays", site / "plays")
     shutil.copytree("/job/srv", "/srv", dirs_exist_ok=True)
-    for name, kind in (("hall", "litert"), ("porch", "plays.interpreter")):
-        Path(f"/srv/{name}-profile.toml").write_text(LIVE.format(name=name, kind=kind))
+    for name, hangs, kind in (("hall", "true", "litert"), ("porch", "false", "plays.interpreter")):
+        Path(f"/srv/{name}-profile.toml").write_text(LIVE.format(name=name, hangs=hangs, kind=kind))
         Path(f"/srv/{name}.toml").write_text(f'profile = "/srv/{name}-profile.toml"\n[recovery]\nfps = 3\n')
     Path("/srv/front-door.toml").write_text(
         f'source = "{CLIP}"\nrepeat = true\n[recovery]\nfps = 5\n[rules]\nthreshold_in = 0.1\nthreshold_out = 0.05\n'
@@ -142,7 +143,7 @@ def test_what_is_killed_is_begun_again():
 
 def test_a_runtime_that_hangs_in_its_child_costs_no_restart():
     count, number = restarts("front-door"), pid("front-door")
-    child = int(run("pgrep", "-P", str(number)).split()[0])
+    child = int(Path(f"/proc/{number}/task/{number}/children").read_text().split()[0])
     os.kill(child, signal.SIGSTOP)
     took = until(lambda: "running again" in journal("front-door"), 60, lambda: journal("front-door")[-3000:])
     print(f"answers again after {took:.1f} s")
@@ -215,7 +216,7 @@ def test_events_and_logs_can_be_read():
 
 
 def test_a_camera_that_hangs_trips_the_watchdog():
-    until(lambda: restarts("hall") > 0, 240, lambda: journal("hall")[-3000:])
+    until(lambda: restarts("hall") > 0, 190, lambda: journal("hall")[-3000:])
     told = journal("hall")
     assert "no frame for" in told  # first it was opened again, which hung, too
     assert "Watchdog timeout (limit 5s)!" in told and "Failed with result 'watchdog'" in told

@@ -14,8 +14,8 @@ class Playing:
     live = True
     skipped = 0
 
-    def __init__(self, path: str, fps: float) -> None:
-        self._path, self._fps = path, fps
+    def __init__(self, path: str, hangs: bool, fps: float) -> None:
+        self._path, self._hangs, self._fps = path, hangs, fps
 
     def __iter__(self):
         index = 0
@@ -23,7 +23,8 @@ class Playing:
             video = cv2.VideoCapture(self._path)
             while (read := video.read())[0]:
                 time.sleep(1 / self._fps)
-                hang("camera")
+                if self._hangs:
+                    hang("camera")
                 height, width = read[1].shape[:2]
                 yield Frame(pixels=read[1], index=index, captured_at_ns=time.monotonic_ns(), size=(width, height))
                 index += 1
@@ -32,6 +33,7 @@ class Playing:
         pass
 
 
-def open(*, path: str, fps: float = 5.0) -> Playing:
-    hang("camera")
-    return Playing(path, fps)
+def open(*, path: str, hangs: bool = False, fps: float = 5.0) -> Playing:
+    if hangs:
+        hang("camera")
+    return Playing(path, hangs, fps)

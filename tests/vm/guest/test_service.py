@@ -1,0 +1,375 @@
+"""The service as `edge service install` leaves it, under a real systemd, looking through a camera of a real driver, while
+there happens to it what happens to a camera on a wall. What it did is read from the journal, the database of events, the
+page that tells its health, and systemd's and the kernel's own records."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from conftest import CUSTOM, UINT8, Operator, Tensor, build
+
+CAMERA = "/dev/v4l/by-id/usb-Lab_vivid-000-vid-cap-video-index0"
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
+GADGET = Path("/sys/kernel/config/usb_gadget/accelerator")
+UNIT, SETTINGS, STATE = "edge@front", Path("/etc/edge/front.toml"), Path("/var/lib/edge")
+EDGE, PLAY = Path("/opt/edge/bin/edge"), Path("/srv/play")
+PATTERNS = {"nothing": 5, "red": 7, "green": 8, "blue": 9}
+"""Of vivid: a picture of one colour; of black, no colour is likelier than another."""
+
+NOTICED_S = BACK_S = 3.0
+"""A camera that is gone is noticed, and one that is back is used again, within so many seconds."""
+
+TEXT = """
+source = "camera:0"
+{model}
+[rules]
+smooth_s = 0.2
+clear_s = 1.0
+[events]
+keep_days = {keep_days}
+[snapshots]
+quota_mb = 8
+[web]
+[recovery]
+fps = 10
+"""
+ON_PROCESSOR = 'model = "/srv/colour.tflite"'
+PROFILE = """
+name = "stick"
+description = "A stand-in for an Edge TPU, behind a device on a real USB"
+
+[[interpreter]]
+kind = "edgetpu"
+device = "usb"
+library = "/opt/libstandin.so"
+model = "/srv/colour_edgetpu.tflite"
+
+[[interpreter]]
+kind = "litert"
+model = "/srv/colour.tflite"
+"""
+
+HOG = """
+import os, sys
+from pathlib import Path
+group = Path(sys.argv[1])
+Path("/proc/self/oom_score_adj").write_text("-1000")
+(group / "cgroup.procs").write_text(str(os.getpid()))
+def kills():
+    return dict(line.split() for line in (group / "memory.events").read_text().splitlines())["oom_kill"]
+before, held = kills(), []
+while kills() == before and len(held) < 600:
+    held.append(bytearray(b"x" * 2**20))
+"""
+"""A process of the service's own control group that takes memory until the kernel kills another one there."""
+
+
+class Service:
+    """What can be told of the service from outside."""
+
+    def __init__(self, shell, eventually):
+        self._shell = shell
+        self._eventually = eventually
+
+    def shown(self, name):
+        return self._shell(f"systemctl show {UNIT} -P {name}").strip()
+
+    @property
+    def process(self):
+        return int(self.shown("MainPID"))
+
+    @property
+    def group(self):
+        return Path("/sys/fs/cgroup" + self.shown("ControlGroup"))
+
+    def mark(self):
+        """A place in the journal: now."""
+        return self._shell(f"journalctl -u {UNIT} -n 1 --show-cursor | tail -n 1").partition(": ")[2].strip()
+
+    def said(self, mark, words=""):
+        """What the service and systemd said about it since a mark, with these words in it."""
+        lines = self._shell(f"journalctl -u {UNIT} -o cat --no-pager --after-cursor='{mark}'").splitlines()
+        return [line for line in lines if words in line]
+
+    def awaits(self, mark, words):
+        return self._eventually(lambda: self.said(mark, words), f"the journal says {words!r}")[0]
+
+    def health(self):
+        with urlopen("http://127.0.0.1:8080/health", timeout=10) as answer:
+            return json.load(answer)
+
+    def awaits_running(self):
+        """Until there are new answers, and no part has a problem."""
+
+        def well():
+            try:
+                told = self.health()
+            except OSError:
+                return None
+            return told if told["condition"] == "running" and not told["problems"] else None
+
+        return self._eventually(well, "it runs, and all of it works")
+
+    def events(self):
+        """All that the database holds, oldest first: (kind, label), and the row."""
+        with closing(sqlite3.connect(f"file:{STATE}/front/events.sqlite?mode=ro", uri=True, timeout=10)) as database:
+            database.row_factory = sqlite3.Row
+            return database.execute("SELECT * FROM events ORDER BY number").fetchall()
+
+    def awaits_event(self, kind, label, after):
+        """The first event of that kind about that label that is stored after so many others."""
+
+        def found():
+            rows = self.events()[after:]
+            return next((row for row in rows if (row["kind"], row["label"]) == (kind, label)), None)
+
+        return self._eventually(found, f"{label} {kind} is stored")
+
+    def sees(self, colour):
+        """Put that before the camera, and wait until the service tells it."""
+        self.shows(colour)
+        wanted = None if colour == "nothing" else colour
+        self._eventually(lambda: ((self.health()["subject"] or {}).get("label")) == wanted, f"it sees {colour}")
+
+    def shows(self, colour):
+        self._shell(f"v4l2-ctl -d {CAMERA} -c osd_text_mode=2 -c test_pattern={PATTERNS[colour]}")
+
+
+def settings(model=ON_PROCESSOR, keep_days=90):
+    return TEXT.format(model=model, keep_days=keep_days)
+
+
+@pytest.fixture(scope="module")
+def disk(shell):
+    """The state of the cameras lies on a disk of its own, of 24 MB, as that of a card may."""
+    image = "/tmp/disk"
+    shell(f"modprobe loop && truncate -s 24M {image} && mke2fs -q -t ext4 -O ^has_journal -m 0 {image}")
+    shell(f"mkdir -p {STATE} && mount -o loop {image} {STATE}")
+    return STATE
+
+
+@pytest.fixture(scope="module")
+def service(shell, eventually, tiny, disk):
+    shell("modprobe vivid n_devs=1 node_types=0x1 && udevadm settle")
+    shell("mkdir -p /srv && python3 -m venv --without-pip /opt/edge")
+    (site,) = Path("/opt/edge/lib").glob("python3.*/site-packages")
+    (site / "lab.pth").write_text("/opt/wheel\n/opt/site\n")
+    script = Path("/opt/wheel/bin/edge").read_text().partition("\n")[2]
+    EDGE.write_text(f"#!/opt/edge/bin/python3\n{script}")
+    EDGE.chmod(0o755)
+    Path("/srv/colour.tflite").write_bytes(tiny(side=1))
+    tensors = [Tensor((1, 1, 1, 3), UINT8, 1 / 16, 0), Tensor((1, 3), UINT8, 1 / 256, 0)]
+    compiled = build(tensors, [Operator(CUSTOM, (0,), (1,), custom="edgetpu-custom-op")], (0,), (1,))
+    Path("/srv/colour_edgetpu.tflite").write_bytes(compiled)
+    for name in ("colour", "colour_edgetpu"):
+        Path(f"/srv/{name}.txt").write_text("red\ngreen\nblue\n")
+    Path("/srv/stick.toml").write_text(PROFILE)
+    PLAY.touch()
+    own = Path("/etc/systemd/system/edge@front.service.d/lab.conf")
+    own.parent.mkdir(parents=True)
+    # What a test waits for comes ten times in a row here, and ten seconds each time are spared.
+    own.write_text(f"[Service]\nRestartSec=1\nEnvironment=EDGE_STANDIN_PLAY={PLAY}\n")
+    given = Path("/srv/front.toml")
+    given.write_text(settings())
+    shell(f"env -u PYTHONPATH {EDGE} service install {given}")
+    made = Service(shell, eventually)
+    eventually(lambda: made.shown("ActiveState") == "active", "it is ready")
+    return made
+
+
+def test_it_is_ready_with_its_first_answer_and_runs_as_a_user_of_its_own(service):
+    lines = service.said("") if False else service._shell(f"journalctl -u {UNIT} -o cat --no-pager").splitlines()
+    ready = next(number for number, line in enumerate(lines) if line.startswith("Started"))
+    assert "running: colour on litert-cpu" in lines[:ready]
+    assert service.shown("NRestarts") == "0"
+    assert service.shown("StatusText").startswith("running on litert-cpu")
+    assert Path(f"/proc/{service.process}").stat().st_uid == Path(STATE / "front").stat().st_uid != 0
+    service.sees("red")
+    assert service.awaits_event("appeared", "red", 0)["picture"]
+
+
+@pytest.mark.parametrize("way", ["unplugged", "disconnected"])
+def test_a_camera_that_goes_and_returns_costs_frames_and_no_life(service, shell, tell, way):
+    service.sees("blue")
+    mark, process, had = service.mark(), service.process, len(service.events())
+    gone = time.monotonic()
+    if way == "unplugged":
+        (DRIVER / "unbind").write_text("vivid.0")
+    else:
+        shell(f"v4l2-ctl -d {CAMERA} -c disconnect=1")
+    service.awaits(mark, "waiting up to")
+    noticed = time.monotonic() - gone
+    if way == "unplugged":
+        service.awaits_event("gone", "blue", had)
+        assert service.health()["condition"] == "recovering" and "camera" in service.health()["problems"]
+        (DRIVER / "bind").write_text("vivid.0")
+    back = time.monotonic()
+    service.awaits(mark, "running again")
+    tell(f"noticed after {noticed:.1f} s, running again {time.monotonic() - back:.1f} s after its return")
+    assert noticed < NOTICED_S and time.monotonic() - back < 2 * BACK_S
+    service.awaits_running()
+    service.sees("green")
+    assert service.process == process and service.shown("NRestarts") == "0"
+
+
+def test_a_clock_that_is_set_on_and_back_by_a_year_changes_dates_and_nothing_else(service, shell):
+    service.sees("red")
+    before, mark, process = service.events(), service.mark(), service.process
+    year = datetime.now(timezone.utc).year
+    for step, then in (("+1 year", year + 1), ("-1 year", year), ("-1 year", year - 1), ("+1 year", year)):
+        had = len(service.events())
+        shell(f"date -s '{step}'")
+        # A new time to keep events for has the service look at once what is too old.
+        SETTINGS.write_text(settings(keep_days=30 if "+" in step else 31))
+        service.awaits(mark, "events")
+        service.sees("nothing")
+        gone = service.awaits_event("gone", "red", had)
+        service.sees("red")
+        came = service.awaits_event("appeared", "red", had)
+        assert {row["at"][:4] for row in (gone, came)} == {f"{then}"}
+        assert 0 < gone["lasted_s"] < 120, "how long it was there is not told by this clock"
+    assert [row["id"] for row in service.events()[: len(before)]] == [row["id"] for row in before], "nothing is too old"
+    assert service.process == process and service.shown("NRestarts") == "0" and not service.said(mark, "atchdog")
+
+
+def fill(shell):
+    shell(f"dd if=/dev/zero of={STATE}/ballast bs=64k 2>/dev/null || true")
+
+
+def empty(shell):
+    (STATE / "ballast").unlink()
+
+
+def protect(shell):
+    Path("/proc/sysrq-trigger").write_text("u")  # the kernel makes every disk read-only, as after an error
+    shell(f"for i in $(seq 50); do grep -q '{STATE} ext4 ro' /proc/mounts && exit 0; sleep 0.1; done; exit 1")
+
+
+def free(shell):
+    shell(f"mount -o remount,rw {STATE}")
+
+
+@pytest.mark.parametrize(("harm", "mend", "why"), [(fill, empty, "full"), (protect, free, "read-only")])
+def test_a_disk_that_takes_nothing_loses_no_event(service, shell, harm, mend, why):
+    service.sees("nothing")
+    service.awaits_running()
+    mark, process, had = service.mark(), service.process, len(service.events())
+    harm(shell)
+    for colour in ("red", "green", "blue", "nothing"):
+        service.sees(colour)
+    assert why in service.awaits(mark, why)
+    assert why in service.health()["problems"]["events"].lower()
+    assert len(service.events()) == had
+    mend(shell)
+    service.awaits_running()
+    happened = [(row["kind"], row["label"]) for row in service.events()[had:]]
+    assert happened == [("appeared", "red"), ("changed", "green"), ("changed", "blue"), ("gone", "blue")]
+    assert service.said(mark, "events works again")
+    assert "events" not in service.health()["dropped"]
+    assert service.process == process and service.shown("NRestarts") == "0"
+
+
+def run_out_of_memory(service, shell):
+    """Until the kernel kills a process of the service; nothing is left over for it then, for a moment."""
+    shell(f"systemctl set-property --runtime {UNIT} MemoryHigh=infinity MemoryMax=256M")
+    subprocess.run([sys.executable, "-c", HOG, str(service.group)], timeout=60, check=False)
+
+
+def killed(shell):
+    """What the kernel has killed for want of memory, newest last."""
+    lines = shell("journalctl -k -o cat --no-pager").splitlines()
+    return [int(line.split("Killed process ")[1].split()[0]) for line in lines if "Killed process" in line]
+
+
+def children(process):
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def test_without_memory_the_child_is_killed_and_begun_again(service, shell, tell):
+    service.awaits_running()
+    mark, process, had = service.mark(), service.process, len(service.events())
+    (child,) = children(process)
+    run_out_of_memory(service, shell)
+    begun = time.monotonic()
+    service.awaits(mark, "killed by the OOM killer")
+    service.awaits(mark, "SIGKILL while it ran")
+    service.awaits(mark, "litert-cpu is back")
+    tell(f"back {time.monotonic() - begun:.1f} s after the kernel killed the child")
+    assert killed(shell)[-1] == child
+    service.awaits_running()
+    service.sees("green")
+    assert service.events()[had:]
+    assert service.health()["recoveries"]["interpreter"] >= 1
+    assert service.process == process and service.shown("NRestarts") == "0"
+    assert child not in children(process)
+
+
+def test_without_memory_for_itself_it_is_begun_again_and_has_lost_no_event(service, shell, tell):
+    service.sees("red")
+    service.awaits_running()
+    mark, process, before = service.mark(), service.process, service.events()
+    Path(f"/proc/{process}/oom_score_adj").write_text("1000")
+    begun = time.monotonic()
+    run_out_of_memory(service, shell)
+    service.awaits(mark, "Scheduled restart job")
+    service.awaits(mark, "Started")
+    tell(f"the next process answers {time.monotonic() - begun:.1f} s after memory ran out")
+    assert killed(shell)[-1] == process
+    assert service.shown("NRestarts") == "1" and service.process != process
+    told = service.awaits_running()
+    assert told["restarts"] == {"oom-kill": 1}
+    assert service.said(mark, "the process before this one ended: oom-kill")
+    assert [row["id"] for row in service.events()[: len(before)]] == [row["id"] for row in before]
+
+
+@pytest.fixture
+def stick(shell):
+    """A USB device with a Coral's identity, of a controller that the kernel makes up."""
+    shell("modprobe -a dummy_hcd libcomposite usb_f_acm")
+    shell("mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config")
+    (GADGET / "configs/c.1").mkdir(parents=True)
+    (GADGET / "functions/acm.0").mkdir()
+    (GADGET / "configs/c.1/acm.0").symlink_to(GADGET / "functions/acm.0")
+    (GADGET / "idVendor").write_text("0x18d1")
+    (GADGET / "idProduct").write_text("0x9302")
+    (GADGET / "UDC").write_text(next(Path("/sys/class/udc").iterdir()).name)
+    shell("udevadm settle")
+
+
+def resets(shell):
+    lines = shell("journalctl -k -o cat --no-pager").splitlines()
+    return [line for line in lines if line.startswith("usb ") and ": reset " in line]
+
+
+def test_an_accelerator_that_does_not_come_back_has_its_usb_device_reset(service, shell, stick):
+    mark, process, had = service.mark(), service.process, len(resets(shell))
+    SETTINGS.write_text(settings('profile = "/srv/stick.toml"'))
+    service.awaits(mark, "running again, on edgetpu")
+    service.awaits_running()
+    assert len(resets(shell)) == had
+    PLAY.write_text("absent\n")
+    (child,) = children(process)
+    os.kill(child, 9)
+    service.awaits(mark, "usb: resetting the USB device")
+    # The kernel resets it, for a user who is not root.
+    service._eventually(lambda: len(resets(shell)) == had + 1, "the kernel tells of the reset")
+    PLAY.write_text("")
+    service.awaits(mark, "edgetpu is back")
+    assert service.awaits_running()["recoveries"]["usb"] == 1
+    service.sees("blue")
+    assert service.process == process
+
+
+def test_it_ends_cleanly_within_five_seconds(service, shell):
+    begun = time.monotonic()
+    shell(f"systemctl stop {UNIT}")
+    assert time.monotonic() - begun < 6
+    assert (service.shown("ActiveState"), service.shown("Result")) == ("inactive", "success")
