@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from threading import Event, Lock
 
 import msgspec
@@ -98,34 +98,35 @@ class Lasting:
 
         Raises CameraError where it fails before the first frame, and where it stays away for longer than patience.
         """
-        turn = self._turn
-        if self._camera is None and not self._open_again(turn):  # it was given up
-            return
-        while not self._over.is_set():
-            camera, start = self._camera, self._count
-            if camera is None:
-                return
-            try:
-                for frame in camera:
-                    if turn != self._turn:
-                        break
-                    if self._lost_at is not None:
-                        self._back(self._lost_at)
-                    self._count = start + frame.index + 1
-                    yield frame if start == 0 else msgspec.structs.replace(frame, index=start + frame.index)
-                else:
-                    if turn == self._turn:
-                        return
-            except CameraError as error:
-                if turn == self._turn:
-                    if self._count == 0:
-                        raise
-                    self._lost(error)
+        turn, camera = self._turn, self._camera
+        if camera is None:  # it was given up
+            camera = self._open_again(turn)
+        while camera is not None and not self._over.is_set():
+            ended = yield from self._frames_of(camera, turn)
             if turn != self._turn:
                 camera.close()
+            if ended or turn != self._turn:
                 return
-            if not self._open_again(turn):
-                return
+            camera = self._open_again(turn)
+
+    def _frames_of(self, camera: Camera, turn: int) -> Generator[Frame, None, bool]:
+        """Yield frames until it fails or is given up, or returns True where it has ended by itself."""
+        start = self._count
+        try:
+            for frame in camera:
+                if turn != self._turn:
+                    return False
+                if self._lost_at is not None:
+                    self._back(self._lost_at)
+                self._count = start + frame.index + 1
+                yield frame if start == 0 else msgspec.structs.replace(frame, index=start + frame.index)
+        except CameraError as error:
+            if turn == self._turn:
+                if self._count == 0:
+                    raise
+                self._lost(error)
+            return False
+        return True
 
     def give_up(self, words: str) -> None:
         """Leave the camera to the thread that iterates and hangs in it, which closes it when that comes back.
@@ -171,8 +172,8 @@ class Lasting:
         log.warning("%s is back after %.1f s", self._name, self._clock() - lost_at)
         self._lost_at = None
 
-    def _open_again(self, turn: int) -> bool:
-        """Put another one in its place, as soon as one can be opened; False where all is over meanwhile, or given up.
+    def _open_again(self, turn: int) -> Camera | None:
+        """Put another one in its place, as soon as one can be opened; None where all is over meanwhile, or given up.
 
         Raises CameraError when patience has ended.
         """
@@ -182,21 +183,21 @@ class Lasting:
             camera.close()
         while not self._wait(jittered(PAUSES_S[min(self._tries, len(PAUSES_S) - 1)], self._chance)):
             if turn != self._turn:
-                return False
+                return None
             try:
                 another = self._tried()
             except CameraError as error:
                 if turn != self._turn:
-                    return False
+                    return None
                 self._lost(error)
                 continue
             with self._lock:
                 if turn == self._turn:
                     self._camera, self._usb = another, getattr(another, "usb", None)
-                    return True
+                    return another
             another.close()
-            return False
-        return False
+            return None
+        return None
 
     def _tried(self) -> Camera:
         """Climb a rung. Raises CameraError."""

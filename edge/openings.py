@@ -94,7 +94,7 @@ class Openings:
                 engine = self._opened(place)
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, what else there is goes on
-                failed = Failure(tries, error)
+                failed = Failure(tries, error.with_traceback(None))  # which would keep the model that was read
             if self._clock() - begun > most_s:
                 break
         self._lay_ready(place, engine, failed)

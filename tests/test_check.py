@@ -1,13 +1,13 @@
 """`edge service check`: what a camera's file comes to on this machine, without anything being opened."""
 
-import stat
 from pathlib import Path
 
 import pytest
 
-from edge.service import check as checking
+from edge.errors import ConfigError
 from edge.service.check import check, refuse
-from edge.service.places import settings_file
+from edge.service.places import settings_file, state_folder
+from edge.service.remarks import of_secret
 from edge.settings import load
 
 
@@ -67,6 +67,14 @@ def test_a_camera_is_found_by_its_name():
     assert settings_file("front-door") == Path("/etc/edge/front-door.toml")
     assert settings_file("front-door.toml") == Path("front-door.toml")
     assert settings_file("cameras/front-door") == Path("cameras/front-door")
+
+
+def test_the_state_of_a_camera_lies_where_systemd_says_else_in_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/edge/front-door:/other")
+    assert state_folder("front-door") == Path("/var/lib/edge/front-door")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert state_folder("front-door") == tmp_path / "edgekit" / "cameras" / "front-door"
 
 
 @pytest.mark.parametrize(
@@ -168,10 +176,7 @@ def test_two_cameras_that_would_get_in_each_others_way_are_told(front_door):
     ]
 
 
-def test_a_secret_that_another_user_owns_is_a_note(front_door, tmp_path):
-    from edge.errors import ConfigError
-    from edge.service.remarks import of_secret
-
+def test_a_secret_that_another_user_owns_is_a_note():
     error = ConfigError("mqtt.password_file: pw: Permission denied; make it readable")
     error.__cause__ = PermissionError(13, "Permission denied")
     assert of_secret("mqtt.password_file", error).kind == "note"
@@ -188,4 +193,3 @@ def test_what_the_systemd_unit_passes_or_hides_is_told(front_door, tmp_path):
     assert any("others may read it (mode 0644)" in fault.reason for fault in checked.wrong)
     hidden = f"model: /home/me/a.tflite is hidden from the service; put it below {tmp_path} or /srv"
     assert hidden in checked.notes
-    assert stat.S_IMODE(path.stat().st_mode) and checking.HIDDEN

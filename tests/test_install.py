@@ -1,18 +1,19 @@
 import json
 import os
 import re
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edge.cli import execute
+from edge.cli.service.install import carry_out, may
 from edge.cli.service.logs import asked
 from edge.cli.service.status import shown
 from edge.errors import ConfigError, EdgeError
 from edge.service.install import System, Wanted, install, uninstall
-from edge.service.install.environment import Environment, checked, this_one
+from edge.service.install.environment import Environment, checked, on, this_one
 from edge.service.install.plan import example, service
 from edge.service.install.steps import Keep, Remove, RemoveEmpty, Run, Write, run_command
 from edge.service.install.system import SHIPPED, named
@@ -45,8 +46,10 @@ class Machine:
         if "systemd-sysusers" in argv[0]:
             with self.system.at("/etc/passwd").open("a") as passwd:
                 passwd.write("edge:x:999:999:edgekit cameras:/var/lib/edge:/usr/sbin/nologin\n")
+            self.system.at("/etc/group").write_text(f"{GROUPS}edge:x:999:\napex:x:998:edge\ni2c:x:997:edge\n")
         if argv[0] == "userdel":
             self.system.at("/etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+            self.system.at("/etc/group").write_text(GROUPS)  # groupdel is told of each
         return self.answers.get(argv[-1], "")
 
     def do(self, steps):
@@ -63,7 +66,9 @@ class Machine:
 
     def files(self):
         return {
-            str(path.relative_to(self.system.root)): path.read_text() for path in self.system.root.rglob("*") if path.is_file()
+            str(path.relative_to(self.system.root)): path.read_text()
+            for path in self.system.root.rglob("*")
+            if path.is_file()
         }
 
 
@@ -97,7 +102,6 @@ def test_groups_that_are_missing_are_made_and_noted(machine):
     machine.install()
     made = re.findall(r"^g (\S+)", machine.files()["etc/sysusers.d/edge.conf"], re.MULTILINE)
     assert made == ["apex", "i2c"]
-    machine.system.at("/etc/group").write_text(GROUPS + "apex:x:990:edge\ni2c:x:991:edge\n")
     assert machine.install() == []
 
 
@@ -197,27 +201,336 @@ def test_the_example_is_right_and_takes_any_source(tmp_path):
     assert load(path).source == 'rtsp://10.0.0.3/a"b\\c'
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze")
+def test_the_unit_and_its_drop_in_are_sound_and_shut(tmp_path):
+    program = shutil.which("true")
+    unit = tmp_path / "edge@.service"
+    unit.write_text(service(Environment(Path(program))))
+    drop_in = tmp_path / "edge@.service.d" / "reboot.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text((SHIPPED / "reboot.conf").read_text())
+    verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    line = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+    told = subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert float(re.search(r"exposure level for \S+: ([\d.]+)", told)[1]) <= 2.0
+
+
 # --- the environment
 
 
-def made(folder, module="lib/python3/site-packages/edge/__init__.py"):
-    for name in ("bin/edge", "bin/python", module):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
-        path.chmod(0o755)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755)
-    return folder / "bin/edge", folder, folder / "bin/python", folder / module
+@pytest.fixture
+def made(tmp_path):
+    """Makes an environment in a folder of a made-up root, and looks at it."""
+
+    def make(folder, closed="", module="lib/python3/site-packages/edge/__init__.py", behind=None):
+        prefix = tmp_path / folder
+        python, program = prefix / "bin/python", prefix / "bin/edge"
+        for path in (program, prefix / module, *([tmp_path / behind] if behind else [python])):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+        if behind:
+            python.symlink_to(tmp_path / behind)
+        for path in (tmp_path, *(path for path in tmp_path.rglob("*") if not path.is_symlink())):
+            path.chmod(0o755)
+        if closed:
+            (tmp_path / closed).chmod(0o700)
+        return checked(program, prefix, python, prefix / module, tmp_path)
+
+    return make
 
 
-def test_an_environment_that_does_not_stay_is_refused():
+def test_an_environment_outside_of_homes_is_taken_as_it_is(made, tmp_path):
+    assert made("opt/edge") == (tmp_path / "opt/edge/bin/edge", ())
+
+
+def test_one_in_a_home_is_shown_also_where_the_home_is_closed_and_so_is_the_python_behind_it(made, tmp_path):
+    found = made("home/pi/edge", closed="home/pi", behind="home/pi/python/3.12/bin/python3")
+    assert found.shown == (tmp_path / "home/pi/edge", tmp_path / "home/pi/python/3.12")
+
+
+@pytest.mark.parametrize(
+    ("folder", "closed", "mend"),
+    [("home/pi/edge", "home/pi/edge/lib", "home/pi/edge`"), ("srv/edge", "srv", "srv`"), ("opt/edge", "opt", "opt`")],
+)
+def test_one_that_the_service_could_not_read_is_refused_with_what_mends_it(made, tmp_path, folder, closed, mend):
+    with pytest.raises(ConfigError, match=re.escape(f"sudo chmod -R go+rX {tmp_path / mend}")) as caught:
+        made(folder, closed)
+    assert f"may not read {tmp_path / closed}," in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["tmp/edge", "run/edge", "var/tmp/edge"])
+def test_one_that_would_not_stay_is_refused(made, folder):
+    with pytest.raises(ConfigError, match="lies where nothing stays"):
+        made(folder)
+
+
+def test_one_whose_name_a_unit_cannot_hold_is_refused(made):
+    with pytest.raises(ConfigError, match="cannot stand in a unit"):
+        made("opt/my edge")
+
+
+def test_a_program_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="install edgekit with pip"):
         checked(Path("/nowhere/edge"), Path("/nowhere"), Path("/nowhere/python"), Path("/nowhere/a/edge/__init__.py"))
 
 
-def test_an_environment_in_tmp_is_refused(tmp_path):
-    if not tmp_path.is_relative_to("/tmp"):
-        pytest.skip("temporary files are elsewhere")
-    with pytest.raises(ConfigError, match="where nothing stays"):
-        checked(*made(tmp_path / "edge"))
+def test_the_one_that_runs_is_looked_at():
+    try:
+        assert this_one().program.name == "edge"
+    except ConfigError as error:
+        assert "sudo" in str(error) or "pip" in str(error)
+
+
+# --- steps
+
+
+def test_a_step_that_fails_says_what_the_command_said():
+    with pytest.raises(EdgeError, match="failed: no such thing; mend that"):
+        run_command(("sh", "-c", "echo no such thing >&2; exit 3"))
+    with pytest.raises(EdgeError, match="failed: exit code 3"):
+        run_command(("sh", "-c", "exit 3"))
+    with pytest.raises(EdgeError, match=r"nothing-of-this-name cannot be run: .*; is systemd what runs"):
+        run_command(("nothing-of-this-name",))
+    with pytest.raises(EdgeError, match=r"did not end within 0\.01 s"):
+        run_command(("sleep", "5"), limit_s=0.01)
+    assert run_command(("echo", "well")) == "well\n"
+
+
+def test_a_step_that_need_not_succeed_does_not_stop_the_others():
+    Run(("false",), must=False).do(run_command)
+    with pytest.raises(EdgeError):
+        Run(("false",)).do(run_command)
+
+
+def test_folders_are_removed_where_nothing_is_left_in_them(machine, tmp_path):
+    (tmp_path / "full/inner").mkdir(parents=True)
+    RemoveEmpty(tmp_path / "full").do(machine)
+    assert (tmp_path / "full").exists()
+    assert "all that is in it" in Remove(tmp_path / "full").words
+    Remove(tmp_path / "full").do(machine)
+    RemoveEmpty(tmp_path / "full").do(machine)
+    assert not (tmp_path / "full").exists()
+    write = Write(tmp_path / "a", "")
+    assert write.words == f"write {tmp_path / 'a'}"
+    write.do(machine)
+    assert write.words == f"write anew {tmp_path / 'a'}"
+
+
+# --- this machine, running
+
+
+class Running(System):
+    """A machine that says it runs."""
+
+    running = True
+
+
+def test_on_a_running_machine_the_service_is_begun_and_others_begun_anew_where_the_unit_changes(tmp_path):
+    machine = Machine(tmp_path)
+    machine.system = Running(tmp_path)
+    machine.install()
+    assert (
+        machine.ran[:6]
+        == [
+            "systemctl show --property=ActiveState --value edge@door.service",
+            "systemd-sysusers edge.conf",
+            "systemd-tmpfiles --create edge.conf",
+            "udevadm control --reload",
+            "udevadm trigger --subsystem-match=video4linux --subsystem-match=usb --subsystem-match=apex",
+            "systemctl daemon-reload",
+        ]
+        or machine.ran[0] == "systemd-sysusers edge.conf"
+    )
+    assert machine.ran[-2:] == ["systemctl enable edge@door.service", "systemctl restart --no-block edge@door.service"]
+    machine.answers["edge@door.service"] = "active\n"
+    assert machine.install() == []
+    machine.ran.clear()
+    machine.install("hall", environment=Environment(Path("/srv/edge/bin/edge")))
+    assert machine.ran[-2:] == [f"systemctl restart --no-block edge@{name}.service" for name in ("hall", "door")]
+    machine.ran.clear()
+    machine.uninstall("door", purge=True)
+    assert machine.ran == [
+        "systemctl stop edge@door.service",
+        "systemctl reset-failed edge@door.service",
+        "systemctl disable edge@door.service",
+        "systemctl daemon-reload",
+    ]
+    machine.uninstall("hall", purge=True)
+    assert "userdel edge" in machine.ran
+
+
+def test_a_machine_without_systemd_has_nothing_active(tmp_path):
+    def refuses(argv):
+        raise EdgeError("no systemctl")
+
+    assert not Running(tmp_path).active("door", refuses)
+
+
+# --- status
+
+
+def told(machine, **properties):
+    usual = {"ActiveState": "active", "SubState": "running", "Result": "success", "ExecMainStatus": "0"}
+    text = "\n".join(f"{key}={value}" for key, value in {**usual, **properties}.items())
+    (status,) = read(["door"], machine.system, lambda argv: text)
+    return status
+
+
+def test_the_status_of_what_runs_is_what_it_says_itself(machine):
+    status = told(
+        machine,
+        StatusText="running on litert-cpu, 9.9 FPS",
+        NRestarts="3",
+        MemoryCurrent="123456789",
+        ActiveEnterTimestamp="Mon",
+    )
+    assert status.running and status.restarts == 3 and status.memory_mb == 123.5
+    assert shown(status) == "door: running (since Mon, restarts 3, 123.5 MB): running on litert-cpu, 9.9 FPS"
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ({"SubState": "start", "StatusText": "opening camera and model"}, "opening camera and model"),
+        ({"SubState": "start"}, "it starts"),
+        ({"Result": "exit-code", "ExecMainStatus": "203"}, "the environment that it runs from is gone"),
+        ({"Result": "exit-code", "ExecMainStatus": "1"}, "exit code 1; `edge service logs door`"),
+        ({"Result": "watchdog"}, "the watchdog ended it"),
+        ({"Result": "signal", "ExecMainStatus": "9"}, "ended by signal 9"),
+        ({}, "it is not installed"),
+    ],
+)
+def test_the_status_of_what_does_not_run_says_why(machine, properties, words):
+    status = told(machine, **{"ActiveState": "activating", "SubState": "auto-restart", **properties})
+    assert not status.running and words in status.words
+    assert status.state == ("waiting to be begun again" if "SubState" not in properties else "activating")
+
+
+def test_settings_that_cannot_be_right_are_said_with_their_key(machine):
+    refused = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}
+    machine.install(text='[rules]\nthreshold_in = "much"\n')
+    assert "its settings cannot be right" in told(machine, **refused).words
+    assert "rules.threshold_in" in told(machine, **refused).words
+    machine.system.settings("door").write_text('source = "sample:"\n')
+    assert "edge service check" in told(machine, **refused).words
+
+
+def test_what_was_stopped_by_hand_is_said_to_be(machine):
+    machine.install()
+    assert told(machine, ActiveState="inactive", SubState="dead").words == "it was stopped"
+    assert read([], machine.system, machine) == []
+
+
+# --- commands
+
+
+def said(capsys, *argv):
+    code = execute(["service", *argv], False)
+    streams = capsys.readouterr()
+    return code, streams.out, streams.err
+
+
+@pytest.fixture
+def card(made, tmp_path):
+    """What is said of the system in a folder, which has an environment."""
+    made("opt/edge")
+    return ("--dry-run", "--environment", "/opt/edge", "--root", str(tmp_path))
+
+
+def test_a_dry_run_tells_and_does_nothing(capsys, tmp_path, card):
+    code, out, _ = said(capsys, "install", "door", "--source", "sample:", *card)
+    assert code == 0 and f"would write {tmp_path}/etc/edge/door.toml" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["opt"]
+
+
+def test_a_system_in_a_folder_has_the_environment_that_lies_there(made, tmp_path):
+    made("home/pi/edge", closed="home/pi")
+    assert on(tmp_path, Path("/home/pi/edge")) == (Path("/home/pi/edge/bin/edge"), (Path("/home/pi/edge"),))
+
+
+def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card):
+    file = tmp_path / "door.toml"
+    file.write_text('source = "sample:"\nfoo = 1\n')
+    code, _, err = said(capsys, "install", str(file), *card)
+    assert code == 2 and "foo" in err
+    file.write_text('source = "sample:"\n')
+    assert "leave one of the two out" in said(capsys, "install", str(file), "--source", "a", *card)[2]
+    assert said(capsys, "install", str(file), *card)[0] == 0
+    assert "no camera was found" in said(capsys, "install", "door", *card)[2]
+    there = tmp_path / "etc/edge/door.toml"
+    there.parent.mkdir(parents=True)
+    there.write_text('source = "sample:"\n')
+    assert "is left alone" in said(capsys, "install", "door", "--source", "a", *card)[2]
+    assert said(capsys, "install", "door", *card)[0] == 0
+    root = ("--dry-run", "--root", str(tmp_path))
+    assert "say which cameras, or --all; installed here: door" in said(capsys, "uninstall", *root)[2]
+    assert "would remove" in said(capsys, "uninstall", "--all", "--purge", *root)[1]
+
+
+def test_uninstalling_where_nothing_is_says_so(capsys, tmp_path):
+    assert said(capsys, "uninstall", "--all", "--dry-run", "--root", str(tmp_path))[1] == "nothing is installed here\n"
+
+
+def test_what_is_as_it_should_be_is_said(capsys, tmp_path, card, machine):
+    carry_out([], False, machine)
+    assert capsys.readouterr().out == ""
+
+
+def test_logs_are_those_of_the_journal(capsys, monkeypatch):
+    line = asked(("door",), True, 5, "1 hour ago")
+    assert line == [
+        "journalctl", "--output=short-iso", "--lines=5", "--follow", "--since=1 hour ago", "--unit=edge@door.service",
+    ]  # fmt: skip
+    assert "--no-pager" in asked((), False, 5, None) and "--unit=edge@*.service" in asked((), False, 5, None)
+    monkeypatch.setenv("PATH", "/nowhere")
+    code, _, err = said(capsys, "logs", "door")
+    assert code == 1 and "journalctl cannot be run" in err
+
+
+def test_the_status_of_all_is_asked_of_systemd(capsys, tmp_path, monkeypatch):
+    tool = tmp_path / "systemctl"
+    tool.write_text('#!/bin/sh\necho "ActiveState=active"; echo "StatusText=well"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert said(capsys, "status", "door")[:2] == (0, "door: running: well\n")
+    code, out, _ = said(capsys, "status", "door", "--json")
+    assert code == 0 and json.loads(out)[0]["words"] == "well"
+
+
+def test_a_running_machine_is_changed_by_root_alone_and_where_systemd_runs(tmp_path):
+    with pytest.raises(ConfigError, match="only root may change"):
+        may(False, System(), 1000)
+    with pytest.raises(ConfigError, match="systemd does not run here"):
+        may(False, System(), 0, tmp_path / "absent")
+    may(False, System(), 0, tmp_path)
+    may(True, System(), 1000)
+    may(False, System(tmp_path), 1000)
+
+
+def test_a_system_in_a_folder_is_installed_to_and_left_by_two_commands(capsys, tmp_path, made, monkeypatch):
+    made("opt/edge")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "userdel", "groupdel"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    line = ("install", "door", "--source", "sample:", "--environment", "/opt/edge", "--root", str(tmp_path))
+    code, out, _ = said(capsys, *line)
+    assert code == 0 and f"write {tmp_path}/etc/edge/door.toml" in out
+    assert said(capsys, "uninstall", "door", "--root", str(tmp_path))[0] == 0
+    assert not (tmp_path / "etc/edge").exists()
+    (tmp_path / "etc/edge").write_text("no folder")
+    code, _, err = said(capsys, *line)
+    assert code == 1 and "steps were done, then" in err and "edge service uninstall" in err
+
+
+def test_an_environment_in_a_home_is_said_to_be_one(capsys, tmp_path, made):
+    made("home/pi/edge")
+    line = ("install", "door", "--source", "sample:", "--environment", "/home/pi/edge", "--root", str(tmp_path))
+    assert "note: /home/pi/edge is in a home" in said(capsys, *line, "--dry-run")[1]
+
+
+def test_a_status_of_nothing_says_so(capsys, tmp_path, machine):
+    assert machine.system.cameras() == [] and read([], machine.system, machine) == []

@@ -6,13 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from threading import Event, Thread
 
 import pytest
 
+from edge.errors import CameraError
 from edge.events.store import Store
 from edge.host import Facts, State
 from edge.host.scripted import Scripted
-from edge.service.life import Life, run
+from edge.recovery import Ladder
+from edge.service.life import Life, _meter, run
 from edge.service.lives import ENDED
 from edge.service.opening import opened
 from edge.service.places import EVENTS
@@ -169,6 +173,25 @@ def test_another_model_that_turns_out_not_to_work_makes_room_for_the_old_one(cam
     assert "99999" in life.vitals.problems["settings"] and life.parts.settings.profile.endswith("p.toml")
 
 
+def test_another_camera_that_is_not_there_makes_room_for_the_one_that_ran(camera, caplog):
+    camera.write("frames 300", more=RULES + "[recovery]\nfps = 100\n")
+    life = camera.life()
+    before = life.parts.settings
+
+    def spoil(frame, result, saw=life.parts.saw):
+        if frame.index == 2 and not life.vitals.refused:
+            camera.file.write_text('source = "v4l2:///dev/nowhere"\n' + camera.file.read_text())
+            camera.asked.take(signal.SIGHUP)
+        saw(frame, result)
+        if life.vitals.refused:
+            life.supervisor.stop()
+
+    life.parts.saw = spoil
+    assert life.run() == (0, False)
+    assert "/dev/nowhere" in life.vitals.problems["settings"] and life.parts.settings is before
+    assert life.vitals.ladder.counts["pipeline"] == 0
+
+
 def test_another_name_is_another_life_in_the_same_process(camera):
     camera.write("frames 400", more=RULES + "[recovery]\nfps = 200\n")
     life = camera.life()
@@ -211,6 +234,108 @@ def test_a_picture_that_the_house_asks_for_is_of_the_next_frame(camera):
     life.parts.saw = ask
     life.run()
     assert list((camera.state / "snapshots").glob("*.jpg")) and not life.controls.snapshot.is_set()
+
+
+def test_all_outputs_are_there_and_what_does_not_work_harms_nobody(camera):
+    outputs = (
+        '[web]\nlisten = "127.0.0.1:0"\n[metrics]\nlisten = "127.0.0.1:0"\n[snapshots]\n'
+        '[mqtt]\nhost = "127.0.0.1"\nport = 9\n[recovery]\nfps = 200\n'
+    )
+    camera.write("frames 100000", more=RULES + outputs)
+    life = camera.life()
+    saw, there = life.parts.saw, set()
+
+    def stops(frame, result):
+        saw(frame, result)
+        there.update(type(output).__name__ for output in life.parts.outputs.all)
+        if "mqtt" in life.vitals.problems and len(there) == 4:
+            life.supervisor.stop()
+
+    life.parts.saw = stops
+    assert life.run() == (0, False)
+    assert there == {"Web", "Metrics", "Pictures", "Mqtt"}
+    assert life.parts._last_picture() is None or life.parts._last_picture().startswith(b"\xff\xd8")
+
+
+def test_what_was_there_is_gone_while_no_frames_come(camera):
+    camera.write("frames 9")
+    life = camera.life()
+    saw = life.parts.saw
+    life.parts.lapsed()
+
+    def later(frame, result):
+        saw(frame, result)
+        if frame.index == 8:
+            life.parts._clock = lambda: result.captured_at_ns + 10**10
+            life.parts.lapsed()
+
+    life.parts.saw = later
+    life.run()
+    assert [kind for kind, _ in camera.events()] == ["appeared", "gone"]
+
+
+def test_an_end_that_hangs_is_cut_short(camera, caplog):
+    left = []
+    camera.write("frames 100000", more=RULES + "[recovery]\nfps = 200\n")
+    life = Life(
+        Reload(camera.file), camera.asked, work=here, meter=lambda settings: None, end_s=0.01, leave=left.append
+    )
+    saw, close, hangs = life.parts.saw, life.parts.close, Event()
+
+    def end(frame, result):
+        saw(frame, result)
+        camera.asked.take(signal.SIGTERM)
+
+    def slow(why):
+        hangs.wait(0.1)
+        close(why)
+
+    life.parts.saw, life.parts.close = end, slow
+    assert life.run() == (0, False)
+    assert left == [0] and "the end takes longer than 0.01 s" in caplog.text
+
+
+def test_the_process_goes_on_under_another_name(camera, caplog):
+    camera.write("frames 1", source="sample:", more=RULES)
+    caplog.set_level("INFO", "edge")
+
+    def rename():
+        while "running" not in caplog.text:
+            time.sleep(0.005)
+        camera.file.write_text('name = "gate"\n' + camera.file.read_text())
+        camera.asked.take(signal.SIGHUP)
+        while caplog.text.count("running: ") < 2:
+            time.sleep(0.005)
+        camera.asked.take(signal.SIGTERM)
+
+    Thread(target=rename, daemon=True).start()
+    assert run(camera.file, camera.asked) == 0
+    assert "changed: name" in caplog.text
+
+
+def test_threads_may_read_the_same_kind_of_value_first_at_one_moment(tmp_path):
+    code = (
+        "import sys, threading\nfrom edge.service.life import know\nknow()\nfrom edge.models import catalogue\n"
+        "sys.setswitchinterval(1e-6)\nthreads = [threading.Thread(target=catalogue.shipped) for _ in range(4)]\n"
+        "[each.start() for each in threads]\n[each.join() for each in threads]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_a_meter_that_the_profile_names_is_opened(camera):
+    camera.write("frames 1")
+    (camera.folder / "p.toml").write_text(
+        (camera.folder / "p.toml").read_text() + '[power]\nkind = "scripted"\nscript = ["watts 4"]\n'
+    )
+    meter = _meter(Reload(camera.file).settings)
+    assert meter.read().watts == 4.0
+
+
+def test_photographs_are_no_camera_unless_they_are_named(camera):
+    camera.write("frames 1")
+    (camera.folder / "p.toml").write_text('name = "p"\n[[interpreter]]\nkind = "scripted"\nsize = 8\n')
+    with pytest.raises(CameraError, match="no camera was found"):
+        opened(Reload(camera.file).settings, Ladder(), isolated=False, default=lambda: "sample:")
 
 
 def test_the_command_tells_systemd_how_it_fares_and_ends_cleanly_on_sigterm(camera, tmp_path):

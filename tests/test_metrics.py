@@ -21,7 +21,7 @@ from edge.sinks.metrics import AT_ONCE, Metrics, Server, exposed, registry_of
 from edge.types import Event
 from edge.vitals import BOUNDS_S, Vitals
 
-GUARD_S = 20.0
+GUARD_S = 60.0
 ROOT = Path(__file__).parents[1]
 AT = datetime(2026, 11, 23, 14, 5, 9, tzinfo=timezone.utc)
 

@@ -30,3 +30,8 @@ def test_the_page_tells_every_line_of_the_log_and_no_other():
     assert written <= told, "tell it in docs/operate.md"
     own = {re.match(r"\w+|…", line)[0] for line in told - written}
     assert own <= {"mqtt", "snapshots", "web", "metrics", "events", "…"}, "nothing writes this line"
+
+
+def test_the_metrics_that_the_page_names_are_told_on_theirs():
+    named = set(re.findall(r"`(edge_\w+)`", PAGE.read_text()))
+    assert named and named <= set(re.findall(r"`(edge_\w+)`", PAGE.with_name("metrics.md").read_text()))

@@ -404,64 +404,63 @@ from threading import Event
 from edge.cameras import scripted
 INSTALL = ""
 GATE, OPENED = Event(), []
-def open(*, script: list[str]):
-    wait = lambda seconds: GATE.wait(seconds)
-    made = scripted.open(script=script if not OPENED else OPENED[0], live=True, sleep=wait)
-    OPENED.append(script)
+def open(*, script: list[str], later: list[str]):
+    made = scripted.open(script=later if OPENED else script, live=True, sleep=GATE.wait)
+    OPENED.append(made)
     return made
 """
 
 
 @pytest.fixture
-def stuck(tmp_path, monkeypatch):
-    """Writes the profile of a live camera, and gives the module with the gate that ends every stall."""
-    (tmp_path / "stuck_camera.py").write_text(STUCK)
+def stuck(tmp_path, monkeypatch, profile_file):
+    """Writes the profile of a live camera that hangs where it stalls, by what it plays when it is opened first, and
+    later; and gives its module, whose gate ends all stalls."""
+    folder = tmp_path / "stuck_cameras"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "cam.py").write_text(STUCK)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield lambda *later: importlib.import_module("stuck_camera").OPENED.clear()
-    importlib.import_module("stuck_camera").GATE.set()
-    sys.modules.pop("stuck_camera", None)
+    module = importlib.import_module("stuck_cameras.cam")
+
+    def write(first, later):
+        table = f"[camera]\nkind = 'stuck_cameras.cam'\nscript = {first}\nlater = {later}\n"
+        return profile_file(extra=table), module
+
+    yield write
+    module.GATE.set()
+    for name in ("stuck_cameras", "stuck_cameras.cam"):
+        sys.modules.pop(name, None)
 
 
-def hanging(profile_file, *script):
-    table = f'[camera]\nkind = "stuck_camera"\nscript = {msgspec.json.encode(list(script)).decode()}\n'
-    return profile_file(extra=table)
-
-
-def test_a_live_camera_that_hangs_is_left_to_its_thread_and_opened_again(profile_file, stuck, caplog):
+def test_a_live_camera_that_hangs_is_left_to_its_thread_and_opened_again(stuck, caplog):
     told = []
-    ladder = Ladder(lambda rung, words: told.append(rung))
-    file = hanging(profile_file, "frames 1", "stall 99", "frames 1")
-    with edge.open_pipeline(file, stall_s=0.05, ladder=ladder) as opened:
-        results = iter(opened)
-        seen = [next(results).frame for _ in range(2)]
-        stuck()
-        module = sys.modules["stuck_camera"]
-        assert seen == [0, 1] and told == ["camera"]
-        assert len(opened._left) == 1 and opened._left[0].is_alive()
-        module.GATE.set()  # both come back: the one in its driver ends, the one that counts goes on
-        assert [result.frame for result in results][-1] == 2
-        opened._left[0].join(GUARD_S)
-        assert not opened._left[0].is_alive()
-    assert "no frame for 0.05 s; check its cable or network" in caplog.text and "is back after" in caplog.text
+    file, module = stuck(["frames 1", "stall 99", "frames 1"], ["frames 3"])
+    with edge.open_pipeline(file, stall_s=0.6, ladder=Ladder(lambda rung, words: told.append(rung))) as opened:
+        seen = [result.frame for result in opened]
+        assert seen[0] == 0 and seen[-1] == 3 and told == ["camera"]
+        (left,) = opened._left
+        assert left.is_alive() and not module.OPENED[0].closed
+        module.GATE.set()
+        left.join(GUARD_S)
+        assert not left.is_alive() and module.OPENED[0].closed
+    assert module.OPENED[1].closed
+    assert "no frame for 0.6 s; check its cable or network" in caplog.text and "is back after" in caplog.text
 
 
-def test_a_camera_that_hangs_again_and_again_ends_the_run(profile_file, stuck):
-    file, seen = hanging(profile_file, "frames 1", "stall 99"), []
-    with edge.open_pipeline(file, stall_s=0.05) as opened, pytest.raises(CameraError, match=r"no frame for 0.05 s; "):
+def test_a_camera_that_hangs_again_and_again_ends_the_run(stuck):
+    file, module = stuck(["frames 1", "stall 99"], ["frames 1", "stall 99"])
+    seen = []
+    with edge.open_pipeline(file, stall_s=0.3) as opened, pytest.raises(CameraError, match=r"no frame for 0\.3 s; "):
         for result in opened:
             seen.append(result.frame)
-    assert seen == [0, 1, 2, 3]
+    assert seen == [0, 1, 2, 3] and len(module.OPENED) == 4
 
 
-def test_a_camera_that_sends_nothing_but_garbage_is_opened_again_and_then_an_error(profile_file, stuck):
-    file = hanging(profile_file, "frames 1", "stall 0.01", "garbage 2", "stall 99")
-    opened = edge.open_pipeline(file, stall_s=0.1)
-    results = iter(opened)
-    next(results)
-    sys.modules["stuck_camera"].OPENED[0] = ["garbage 2", "stall 99"]
-    with opened, pytest.raises(CameraError, match=r"no frame for 0.1 s"):
-        list(results)
-    assert opened.camera.skipped >= 2 and len(sys.modules["stuck_camera"].OPENED) == 4
+def test_a_camera_that_sends_nothing_but_garbage_any_more_is_opened_again_and_then_an_error(stuck):
+    file, module = stuck(["frames 1", "garbage 1", "stall 99"], ["garbage 1", "stall 99"])
+    with edge.open_pipeline(file, stall_s=0.3) as opened, pytest.raises(CameraError, match=r"no frame for 0\.3 s"):
+        list(opened)
+    assert len(module.OPENED) == 4 and opened.camera.skipped >= 1
 
 
 def test_a_camera_that_stays_away_ends_the_run_when_patience_does(profile_file, tmp_path):

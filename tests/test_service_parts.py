@@ -10,12 +10,13 @@ from threading import Event
 
 import pytest
 
-from edge.errors import MeterError
+from edge.errors import CameraError, MeterError
 from edge.host import State
 from edge.service import lives, logs
 from edge.service.heat import STEPS, Board, Heat
 from edge.service.lives import ENDED, begun, ending
 from edge.service.memory import CONTROLS, Memory
+from edge.service.opening import Opening
 from edge.service.outputs import Outputs
 from edge.service.pace import TICK_S, Pace
 from edge.service.signals import heard
@@ -464,6 +465,29 @@ def test_a_board_without_a_meter_is_looked_at_all_the_same(caplog):
     assert looks(None, 1) == [(None, {})]
     assert looks(None, 1, MeterError("not permitted")) == [(None, {})]
     assert "what the board draws cannot be read: not permitted" in caplog.text
+
+
+# --- opening
+
+
+class Closed:
+    """Stands for what is opened."""
+
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_what_is_not_open_yet_cannot_be_had_and_what_is_given_up_is_closed():
+    go, one = Event(), Closed()
+    opening = Opening(lambda: go.wait(GUARD_S) and one)
+    with pytest.raises(CameraError, match="not ended yet"):
+        opening.pipeline  # noqa: B018 - it raises
+    go.set()
+    assert opening.await_(GUARD_S) and opening.pipeline is one and not one.closed
+    opening.abandon()
+    assert one.closed
 
 
 # --- outputs

@@ -20,7 +20,7 @@ from edge.sinks.snapshots import MOST_TAKEN, MOST_WAITING, Pictures
 from edge.types import Event
 from edge.vitals import Vitals
 
-GUARD_S = 20.0
+GUARD_S = 60.0
 AT = datetime(2026, 11, 23, 14, 5, 9, tzinfo=timezone.utc)
 ID = "1f0c2d3e" * 4
 

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -301,6 +301,31 @@ def spoil(path, kind):
     path.unlink()
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE events (name TEXT)")
+
+
+def test_whatever_bytes_are_wrong_it_goes_on(begin, tmp_path):
+    path, chance = tmp_path / "e", random.Random(5)
+    store = begin(path=path)
+    for number in range(40):
+        store.add(event(number, "é" * chance.randrange(300)))
+    store.delivered([event(3).id])
+    store.close()
+    whole = path.read_bytes()
+    for _ in range(30):
+        for each in tmp_path.iterdir():
+            each.unlink()
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 20, 300])):
+            data[chance.randrange(chance.choice([200, len(data)]))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([None, None, chance.randrange(len(data))])])
+        with suppress(OSError):
+            list(read(path))
+        with closing(Store(path, KEEP)) as store:
+            assert len(store.waiting(99)) <= 40
+            store.prune()
+            store.add(event(100))
+            assert store.last() == event(100)
+            assert store.counts().stored <= 41
 
 
 def test_an_event_that_makes_no_sense_is_damage(begin, tmp_path):

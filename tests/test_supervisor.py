@@ -9,7 +9,7 @@ from edge.errors import CameraError, ConfigError
 from edge.pipeline import open_pipeline
 from edge.recovery import Ladder
 from edge.service.notify import Notify
-from edge.service.supervisor import HUNG, OPENING_S, Supervisor
+from edge.service.supervisor import HUNG, OPENING_S, Supervisor, in_words
 from edge.settings import Recovery, Settings
 from edge.vitals import Controls, Vitals
 
@@ -51,6 +51,9 @@ class Parts:
     def changed(self):
         return bool(self.new) and self.new.pop(0)
 
+    def fell_back(self, why):
+        return False
+
     def refused(self, why):
         self.why.append(why)
         return self.goes_back
@@ -79,7 +82,7 @@ class Bench:
         self.controls = Controls()
         self.settings = Settings(name="door", recovery=Recovery(**recovery))
         self.vitals = Vitals(
-            "door", Ladder(lambda *told: self.loop.climbed(*told), lambda words: self.loop.at_work(words))
+            "door", Ladder(lambda *told: self.loop.signs.climbed(*told), lambda words: self.loop.signs.at_work(words))
         )
         self.vitals.rate_limit = self.settings.recovery.fps
         self.opened = []
@@ -345,3 +348,30 @@ def test_the_status_tells_in_a_line_how_it_goes(scripted):
     bench.loop.run()
     said = r"running on scripted, [0-9.]+ FPS, 61 °C; sees nothing; does not work: mqtt"
     assert re.fullmatch(said, bench.vitals.words)
+
+
+def test_what_fails_because_it_ends_is_no_failure(scripted, caplog):
+    bench = Bench(scripted("frames 3"))
+
+    def end():
+        bench.loop.stop()
+        raise CameraError("it was closed")
+
+    bench.parts.at[1] = end
+    bench.loop.run()
+    assert bench.vitals.ladder.counts["pipeline"] == 0 and "it was closed" not in caplog.text
+
+
+def test_a_picture_that_is_asked_for_in_a_pause_is_not_taken_after_it(scripted):
+    bench = Bench(scripted("frames 1"))
+    bench.controls.paused = True
+    bench.time.then = {2: bench.controls.snapshot.set, 4: lambda: setattr(bench.controls, "paused", False)}
+    bench.loop.run()
+    assert not bench.controls.snapshot.is_set() and bench.parts.frames == [0]
+
+
+def test_a_fault_that_nobody_foresaw_is_told_with_its_kind():
+    assert in_words(ZeroDivisionError("division by zero")) == "ZeroDivisionError: division by zero"
+    assert in_words(OSError(28, "No space left on device")) == "[Errno 28] No space left on device"
+    assert in_words(CameraError("gone\nfor good")) == "gone for good"
+    assert in_words(CameraError()) == "CameraError:"

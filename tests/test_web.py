@@ -20,7 +20,7 @@ from edge.web import Web
 from edge.web.health import HealthCheck
 from edge.web.serving import Watch
 
-GUARD_S = 20.0
+GUARD_S = 60.0
 
 
 def running(at_s=None, **more):

@@ -24,7 +24,7 @@ from edge.service.reload import Reload
 from edge.service.rereading import Rereading
 from edge.settings import Settings, mqtt_password
 from edge.sinks.output import Output
-from edge.types import Event, Frame, PowerMeter, Result
+from edge.types import Clock, Event, Frame, PowerMeter, Result
 from edge.vitals import Controls, Vitals
 
 if TYPE_CHECKING:
@@ -50,15 +50,17 @@ class Composition:
         *,
         host: Host,
         meter: Callable[[], PowerMeter | None],
+        clock: Clock = time.monotonic_ns,
     ) -> None:
         self.settings = settings = reload.settings
-        self._proven = settings
+        self._proven, self._ran = settings, False
         self._reload = reload
         self._folder = folder
         self._vitals = vitals
         self._controls = controls
         self._rereading = Rereading(reload, vitals, notify, hangup)
         self._end = end
+        self._clock = clock
         self._newest: tuple[Frame, Result] | None = None
         self.renamed = False
         self.store = Store(folder / EVENTS, settings.events)
@@ -98,7 +100,7 @@ class Composition:
     def saw(self, frame: Frame, result: Result) -> None:
         """Take a result: it makes events happen, or it is what the house wants a picture of."""
         self._newest = (frame, result)
-        self._proven = self.settings
+        self._proven, self._ran = self.settings, False
         for event in self.rules(result, self._controls.threshold):
             self._happen(event, frame, result)
         if self._controls.snapshot.is_set():
@@ -110,7 +112,7 @@ class Composition:
     def lapsed(self) -> None:
         """Take notice that there are no frames: what was there is gone, after a while."""
         if self._newest is not None:
-            for event in self.rules.lapse(time.monotonic_ns()):
+            for event in self.rules.lapse(self._clock()):
                 self._happen(event, *self._newest)
 
     def changed(self) -> bool:
@@ -121,6 +123,10 @@ class Composition:
         again = self._adopt(change.settings, change.parts)
         self._rereading.adopted()
         return again
+
+    def fell_back(self, why: str) -> bool:
+        """As `refused`, of a device that does not open, where the one before was running when they came."""
+        return self._ran and self.refused(why)
 
     def refused(self, why: str) -> bool:
         """Go back to the settings that last gave a result; False where those are the ones that count."""
@@ -135,13 +141,15 @@ class Composition:
 
     def _adopt(self, settings: Settings, parts: frozenset[Any]) -> bool:
         self.settings = settings
+        if "name" in parts:  # all of it begins again
+            self.renamed = True
+            self._end()
+            return False
+        self._ran = "pipeline" in parts and self._vitals.condition == "running"
         self.rules.adopt(settings.rules)
         self.store.adopt(settings.events)
         self.board.adopt(settings.recovery)
         self.outputs.adopt(settings, parts)
-        if "name" in parts:
-            self.renamed = True
-            self._end()
         return "pipeline" in parts
 
     def _happen(self, event: Event, frame: Frame, result: Result) -> None:

@@ -16,9 +16,12 @@ LARGE = 1 << 20
 640 x 480 is not, since that would cost each frame. By itself glibc keeps ever larger ones."""
 
 
-def settle() -> None:
-    """Set that for this process; to be called before it has threads. Other C libraries than glibc go on as they do."""
+def settle(library: object = None) -> None:
+    """Set that for this process; to be called before it has threads.
+
+    library: the C library, None: the one that is loaded; another one than glibc goes on as it does.
+    """
     with contextlib.suppress(AttributeError, OSError):
-        mallopt = ctypes.CDLL(None).mallopt
+        mallopt = (library or ctypes.CDLL(None)).mallopt  # type: ignore[attr-defined]
         for parameter, value in ((ARENA_MAX, ARENAS), (MMAP_THRESHOLD, LARGE), (TRIM_THRESHOLD, LARGE)):
             mallopt(parameter, value)

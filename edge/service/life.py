@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -18,7 +19,7 @@ import msgspec
 
 from edge import adapters
 from edge import profile as profiles
-from edge.errors import CameraError, ConfigError, EdgeError, ModelError, one_line
+from edge.errors import CameraError, ConfigError, EdgeError, ModelError
 from edge.host import Host
 from edge.host.linux import Linux
 from edge.meter import detect
@@ -31,12 +32,20 @@ from edge.service.opening import opened
 from edge.service.places import settings_file, state_folder
 from edge.service.reload import Reload
 from edge.service.signals import Asked
-from edge.service.supervisor import Supervisor
+from edge.service.supervisor import Supervisor, in_words
 from edge.settings import Settings
 from edge.types import PowerMeter
 from edge.vitals import Controls, Vitals
 
 log = logging.getLogger("edge")
+
+LATE = (
+    "edge.cameras.picamera.listing",
+    "edge.interpreters.tensorrt.engines",
+    "edge.interpreters.tensorrt.shown",
+    "edge.models.catalogue",
+)
+"""Modules that read values in whatever thread needs them first."""
 
 END_S = 4.5
 """So long the end may take; what hangs then is left to the kernel."""
@@ -61,11 +70,13 @@ def run(path: str | Path, asked: Asked) -> int:
         return _failed(error)
 
 
-def know(kind: type[msgspec.Struct]) -> None:
+def know(kind: type[msgspec.Struct] = msgspec.Struct) -> None:
     """Work out what a kind of value holds, and those below it, before there are threads.
 
     msgspec (0.22) does so at the first use, and the process crashes where two threads come first at one moment.
     """
+    for module in LATE:
+        import_module(module)
     for each in kind.__subclasses__():
         with contextlib.suppress(TypeError):  # one that is never read
             msgspec.json.Decoder(each)
@@ -73,7 +84,7 @@ def know(kind: type[msgspec.Struct]) -> None:
 
 
 def _failed(error: Exception) -> int:
-    log.error("%s", one_line(error) or type(error).__name__)
+    log.error("%s", in_words(error))
     log.debug("where it was", exc_info=error)
     return error.exit_code if isinstance(error, EdgeError) else 1
 
@@ -89,7 +100,7 @@ def _meter(settings: Settings) -> PowerMeter | None:
 
 class Life:
     """Puts all parts together, runs them, and takes them apart. asked: by signals. work: opens camera and model. host,
-    meter: tell of the board.
+    meter: tell of the board. end_s: so long the end may take before `leave` ends the process.
 
     Raises ConfigError for a user without a home.
     """
@@ -103,14 +114,20 @@ class Life:
         notify: Notify | None = None,
         host: Host | None = None,
         meter: Callable[[Settings], PowerMeter | None] = _meter,
+        end_s: float = END_S,
+        leave: Callable[[int], None] = os._exit,
     ) -> None:
-        know(msgspec.Struct)
+        know()
         settings = reload.settings
         self._asked = asked
         self._done = Flag()
+        self._end_s = end_s
+        self._leave = leave
         self.notify = notify or Notify()
         self.controls = Controls()
-        ladder = Ladder(lambda *told: self.supervisor.climbed(*told), lambda words: self.supervisor.at_work(words))
+        ladder = Ladder(
+            lambda *told: self.supervisor.signs.climbed(*told), lambda words: self.supervisor.signs.at_work(words)
+        )
         self.vitals = vitals = Vitals(settings.name, ladder)
         folder = state_folder(settings.name)
         with contextlib.suppress(OSError):  # events are kept in memory then, which is said with the first
@@ -156,9 +173,9 @@ class Life:
         Thread(target=self._guard, name="edge-guard", daemon=True).start()
 
     def _guard(self) -> None:
-        if not self._done.wait(END_S):
-            log.warning("the end takes longer than %g s; what hangs is left behind", END_S)
-            os._exit(0)
+        if not self._done.wait(self._end_s):
+            log.warning("the end takes longer than %g s; what hangs is left behind", self._end_s)
+            self._leave(0)
 
 
 def _why(error: Exception) -> str:

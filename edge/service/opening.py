@@ -18,15 +18,16 @@ TOP_K = 10
 """Classes of an answer: of scores that are probabilities, that is every one above 0.1."""
 
 
-def opened(settings: Settings, ladder: Ladder, isolated: bool = True) -> Pipeline:
+def opened(
+    settings: Settings, ladder: Ladder, isolated: bool = True, default: Callable[[], str] = sources.default
+) -> Pipeline:
     """Open the camera and the model of a file. Raises the errors of `edge.errors`.
 
-    isolated: no interpreter runs in this process, so that none takes it along.
-
-    The photographs that ship are no camera: nothing that runs unattended chooses them by itself.
+    isolated: no interpreter runs in this process, so that none takes it along. default: the source where none is named;
+    the photographs that ship are none: nothing that runs unattended chooses them by itself.
     """
     profile = requiring(profiles.load(settings.profile), settings.require)
-    if settings.source is None and not profile.cameras and sources.default() == "sample:":
+    if settings.source is None and not profile.cameras and default() == "sample:":
         raise CameraError("no camera was found; plug one in, or name one as `source`")
     return open_pipeline(
         profile,

@@ -133,6 +133,7 @@ class Soak:
         self.chance = random.Random(asked.seed)
         self.samples = Samples()
         self.recovered: list[Recovery] = []
+        self.first: Held | None = None
         script, self.of_camera = camera_script(self.chance, asked.frames, asked.faults // 2)
         answers = [step for _ in range(100) for step in ("class 3 0.9 4000", "class 5 0.8 4000", "class 7 0.1 3000")]
         self.answers = [*answers, f"absent {ABSENT}"]
@@ -218,13 +219,14 @@ class Soak:
         assert frames < WARM, f"the warm-up took {frames:,} frames"
         self.injector.change("slow.toml", "fast.toml")
         while self.health.frames() < WARM:
-            self._sample(0.1)
+            time.sleep(0.1)
+        self.first = self._held()
 
     def _go_on(self) -> None:
         """The rest of the frames, with faults at random."""
         count = self.asked.faults - sum(self.of_camera.values())
         places = sorted(self.chance.randrange(WARM, self.asked.frames) for _ in range(count))
-        said = time.monotonic()
+        began = said = time.monotonic()
         while (frames := self.health.frames()) < self.asked.frames or places:
             assert self.service.poll() is None, "the service has ended by itself"
             if places and frames >= places[0]:
@@ -233,24 +235,29 @@ class Soak:
             self._sample(1.0)
             if time.monotonic() - said > 30:
                 said = time.monotonic()
-                print(f"soak: {frames:,} frames, {len(places)} faults to come, {held(self.service.pid)}", flush=True)
+                far = f"{said - began:.0f} s, {frames:,} frames, {len(places)} faults to come"
+                print(f"soak: {far}, {held(self.service.pid)}", flush=True)
 
     def _suffer(self, fault: Fault) -> None:
         self.recovered.append(self.injector(fault))
 
     def _sample(self, seconds: float) -> None:
         time.sleep(seconds)
-        self.samples.add(self.health.frames(), held(self.service.pid))
+        self.samples.add(held(self.service.pid))
 
     def _rest(self) -> Held:
         """What is held once nothing is wrong any more and what hung has come back; frames go on."""
         self.injector.close()
         time.sleep(HUNG_S + 5)
-        last = Samples()
-        for _ in range(20):
+        return self._held()
+
+    def _held(self) -> Held:
+        """What is held for the next seconds, in the middle: frames go on."""
+        samples = Samples()
+        for _ in range(30):
             time.sleep(0.5)
-            last.add(0, held(self.service.pid))
-        return last.median(0, 0)
+            samples.add(held(self.service.pid))
+        return samples.median()
 
     def _end(self) -> tuple[int, float]:
         begun = time.monotonic()
@@ -264,11 +271,6 @@ class Soak:
             return 0
 
     # --- the figures
-
-    @property
-    def first(self) -> Held:
-        """What was held after the first frames."""
-        return self.samples.median(WARM, max(3 * WARM, self.asked.frames // 50))
 
     def _outages(self) -> list[float]:
         """How long the camera was away, each time, by the service's own words."""
@@ -291,6 +293,7 @@ class Soak:
 
     def _wrong(self, last: Held, code: int, end_s: float) -> list[str]:
         first, wrong = self.first, []
+        assert first is not None
         growth = last.memory / first.memory - 1
         print(f"  held after {WARM:,} frames: {first}\n  held at the end: {last}, memory {growth:+.1%}")
         print(f"  most memory at any time: {self.samples.most():,} bytes")

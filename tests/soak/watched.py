@@ -94,20 +94,19 @@ class Systemd:
 
 
 class Samples:
-    """What was held over time, by the count of frames."""
+    """What was held over time."""
 
     def __init__(self) -> None:
-        self._all: list[tuple[int, Held]] = []
+        self._all: list[Held] = []
 
-    def add(self, frames: int, now: Held) -> None:
+    def add(self, now: Held) -> None:
         """Take a sample."""
-        self._all.append((frames, now))
+        self._all.append(now)
 
-    def median(self, first: int, last: int) -> Held:
-        """Of the samples between two counts of frames."""
-        of = [sample for frames, sample in self._all if first <= frames <= last]
-        return Held(*(int(statistics.median(column)) for column in zip(*of, strict=True)))
+    def median(self) -> Held:
+        """Of each number by itself."""
+        return Held(*(int(statistics.median(column)) for column in zip(*self._all, strict=True)))
 
     def most(self) -> int:
         """The most memory that was held."""
-        return max(sample.memory for _, sample in self._all)
+        return max(sample.memory for sample in self._all)

@@ -12,6 +12,9 @@ from edge.files import read_small
 from edge.service.install import System, Wanted, install
 from edge.service.install.steps import Runner, Step, run_command
 
+BOOTED = Path("/run/systemd/system")
+"""There where systemd runs the machine: sd_booted(3)."""
+
 
 @click.command("install")
 @click.argument("camera")
@@ -21,6 +24,12 @@ from edge.service.install.steps import Runner, Step, run_command
     default=None,
     help="Start the board anew where the service does not stay, as the last resort.  [default: as it is; at first, no]",
 )
+@click.option(
+    "--environment",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The Python environment that it runs from.  [default: the one of this command]",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option(
     "--root",
@@ -28,7 +37,9 @@ from edge.service.install.steps import Runner, Step, run_command
     default="/",
     help="Install into the system in this folder, such as a mounted SD card.",
 )
-def command(camera: str, source: str | None, reboot: bool | None, dry_run: bool, root: Path) -> None:
+def command(
+    camera: str, source: str | None, reboot: bool | None, environment: Path | None, dry_run: bool, root: Path
+) -> None:
     """Install CAMERA, a name or the TOML file of one, as the service edge@CAMERA, and start it.
 
     The service runs from the environment that this command is in, as the user "edge", by the settings in
@@ -36,15 +47,15 @@ def command(camera: str, source: str | None, reboot: bool | None, dry_run: bool,
     an update of edgekit, or to move to another environment: it does what is missing, and nothing else. `edge service
     uninstall` takes all of it away.
     """
-    from edge.service.install.environment import this_one
+    from edge.service.install.environment import on, this_one
 
     system, run = System(root.resolve()), run_command
-    may(dry_run, system)
-    environment = this_one()
+    may(dry_run, system, os.geteuid())
+    place = this_one() if environment is None else on(system.root, environment)
     wanted = Wanted(*_settings(camera, source, system), reboot)
-    steps = install(wanted, environment, system, run)
+    steps = install(wanted, place, system, run)
     carry_out(steps, dry_run, run)
-    for folder in environment.shown:
+    for folder in place.shown:
         click.echo(f"note: {folder} is in a home, where the service sees nothing else; it stops without that folder")
     if not steps:
         click.echo(f"{wanted.name}: installed already, and as it should be")
@@ -52,13 +63,13 @@ def command(camera: str, source: str | None, reboot: bool | None, dry_run: bool,
         click.echo(f"{wanted.name}: `edge service status {wanted.name}` tells how it fares")
 
 
-def may(dry_run: bool, system: System) -> None:
-    """See that this can be done here. Raises ConfigError."""
-    if dry_run:
+def may(dry_run: bool, system: System, user: int, booted: Path = BOOTED) -> None:
+    """See that this can be done here. user: who asks, by number. Raises ConfigError."""
+    if dry_run or not system.running:
         return
-    if os.geteuid() != 0:
+    if user != 0:
         raise ConfigError("only root may change the services of a machine; put `sudo` and the full path before it")
-    if system.running and not Path("/run/systemd/system").is_dir():
+    if not booted.is_dir():
         raise ConfigError("systemd does not run here; --dry-run shows what would be done, --root installs elsewhere")
 
 

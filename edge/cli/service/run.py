@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 
@@ -15,4 +17,5 @@ def command(file: str) -> int:
     """
     from edge.service import run
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # before it is listened for, and at the very end
     return run(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def command(cameras: tuple[str, ...], every: bool, purge: bool, dry_run: bool, r
     if bool(cameras) == every:
         told = ", ".join(system.cameras()) or "none"
         raise ConfigError(f"say which cameras, or --all; installed here: {told}")
-    may(dry_run, system)
+    may(dry_run, system, os.geteuid())
     steps = uninstall(names, system, purge)
     carry_out(steps, dry_run, run_command)
     if not steps:

@@ -97,5 +97,6 @@ def _user(names: list[str], system: System, purge: bool) -> list[Step]:
     steps: list[Step] = []
     if user is not None and user[5] == str(STATE):
         steps.append(Run(("userdel", *prefix, USER)))
-    steps += [Run(("groupdel", *prefix, group), must=False) for group in (USER, *made_groups(system))]
-    return [*steps, Remove(record)] if record.exists() else steps
+    made = [group for group in (USER, *made_groups(system)) if group in system.groups()]
+    steps += [Run(("groupdel", *prefix, group), must=False) for group in made]  # with the user goes its own
+    return [*steps, Remove(record), RemoveEmpty(record.parent)] if record.exists() else steps

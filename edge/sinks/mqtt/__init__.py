@@ -26,6 +26,7 @@ from threading import Event as Flag
 import msgspec
 
 from edge import settings as given
+from edge.errors import one_line
 from edge.events import Spool
 from edge.sinks.mqtt.commands import obey
 from edge.sinks.mqtt.delivery import Delivery
@@ -207,12 +208,13 @@ class Mqtt:
 
     def _heard(self, topic: str, payload: bytes, retained: bool) -> None:
         name = topic.rpartition("/")[2]
+        shown = one_line(name, 40)
         refusal = "it is retained; send it without" if retained else None
         refusal = refusal or obey(self._controls, name, payload, self._snapshots)
         if refusal is None:
             return
         if self._clock() >= self._log_at:
             self._log_at = self._clock() + QUIET_S
-            log.warning("mqtt: command %s refused: %s", name[:40], refusal)
+            log.warning("mqtt: command %s refused: %s", shown, refusal)
         if len(self._refusals) < MOST_REFUSALS:
-            self._refusals.append(msgspec.json.encode({"command": name[:40], "reason": refusal}))
+            self._refusals.append(msgspec.json.encode({"command": shown, "reason": refusal}))

@@ -113,8 +113,7 @@ class Link:
                 self._drive(sock)
             except Exception as error:
                 self.drop()
-                words = f"what the broker at {self._where} sends is not MQTT: {type(error).__name__}: {one_line(error)}"
-                raise ConnectionError(words) from error
+                raise ConnectionError(f"what {self._where} sends is not MQTT ({type(error).__name__})") from error
         if self._client.socket() is None:
             raise ConnectionError(self._why)
 

@@ -1,6 +1,6 @@
 """What the tests ask of the machine they run on."""
 
-import os
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -60,14 +60,19 @@ def runs(name, limit_s=60):
     return until(lambda: property_of(name, "ActiveState") == "active", limit_s, lambda: journal(name)[-2000:])
 
 
-def files():
-    """All files that are there, but for those that systemd itself and the journal write all the time."""
-    left_out = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/job", "/edgekit", "/var/lib/systemd")
+LEFT_OUT = {"/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/job", "/edgekit", "/var/lib/systemd"}
+"""Where systemd itself, the journal and the tests write all the time."""
+
+
+def files(folder=Path("/")):
+    """What each file that is there is: its mode, owner, group and size."""
     found = {}
-    for folder, folders, names in os.walk("/"):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in left_out and name != "__pycache__"]
-        for path in [os.path.join(folder, name) for name in (*folders, *names)]:
-            status = os.lstat(path)
-            size = status.st_size if os.path.isfile(path) and not os.path.islink(path) else 0
-            found[path] = (oct(status.st_mode), status.st_uid, status.st_gid, size)
+    for path in folder.iterdir():
+        if str(path) in LEFT_OUT or path.name == "__pycache__":
+            continue
+        status = path.lstat()
+        plain = stat.S_ISREG(status.st_mode)
+        found[str(path)] = (oct(status.st_mode), status.st_uid, status.st_gid, status.st_size if plain else 0)
+        if stat.S_ISDIR(status.st_mode):
+            found |= files(path)
     return found

@@ -1,6 +1,6 @@
-"""The service as `edge service install` leaves it, under a real systemd, looking through a camera of a real driver, while
-there happens to it what happens to a camera on a wall. What it did is read from the journal, the database of events, the
-page that tells its health, and systemd's and the kernel's own records."""
+"""The service as `edge service install` leaves it, under a real systemd and with the camera of a real driver, while
+there happens to it what happens to a camera on a wall. What it did is read from the journal, the database of events,
+the page that tells its health, and systemd's and the kernel's own records."""
 
 import json
 import os
@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from conftest import CUSTOM, UINT8, Operator, Tensor, build
 
 CAMERA = "/dev/v4l/by-id/usb-Lab_vivid-000-vid-cap-video-index0"
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
@@ -94,9 +93,10 @@ class Service:
         """A place in the journal: now."""
         return self._shell(f"journalctl -u {UNIT} -n 1 --show-cursor | tail -n 1").partition(": ")[2].strip()
 
-    def said(self, mark, words=""):
+    def said(self, mark=None, words=""):
         """What the service and systemd said about it since a mark, with these words in it."""
-        lines = self._shell(f"journalctl -u {UNIT} -o cat --no-pager --after-cursor='{mark}'").splitlines()
+        after = f"--after-cursor='{mark}'" if mark else ""
+        lines = self._shell(f"journalctl -u {UNIT} -o cat --no-pager {after}").splitlines()
         return [line for line in lines if words in line]
 
     def awaits(self, mark, words):
@@ -166,11 +166,7 @@ def service(shell, eventually, tiny, disk):
     EDGE.write_text(f"#!/opt/edge/bin/python3\n{script}")
     EDGE.chmod(0o755)
     Path("/srv/colour.tflite").write_bytes(tiny(side=1))
-    tensors = [Tensor((1, 1, 1, 3), UINT8, 1 / 16, 0), Tensor((1, 3), UINT8, 1 / 256, 0)]
-    compiled = build(tensors, [Operator(CUSTOM, (0,), (1,), custom="edgetpu-custom-op")], (0,), (1,))
-    Path("/srv/colour_edgetpu.tflite").write_bytes(compiled)
-    for name in ("colour", "colour_edgetpu"):
-        Path(f"/srv/{name}.txt").write_text("red\ngreen\nblue\n")
+    Path("/srv/colour.txt").write_text("red\ngreen\nblue\n")
     Path("/srv/stick.toml").write_text(PROFILE)
     PLAY.touch()
     own = Path("/etc/systemd/system/edge@front.service.d/lab.conf")
@@ -186,7 +182,7 @@ def service(shell, eventually, tiny, disk):
 
 
 def test_it_is_ready_with_its_first_answer_and_runs_as_a_user_of_its_own(service):
-    lines = service.said("") if False else service._shell(f"journalctl -u {UNIT} -o cat --no-pager").splitlines()
+    lines = service.said()
     ready = next(number for number, line in enumerate(lines) if line.startswith("Started"))
     assert "running: colour on litert-cpu" in lines[:ready]
     assert service.shown("NRestarts") == "0"
@@ -331,8 +327,11 @@ def test_without_memory_for_itself_it_is_begun_again_and_has_lost_no_event(servi
 
 
 @pytest.fixture
-def stick(shell):
-    """A USB device with a Coral's identity, of a controller that the kernel makes up."""
+def stick(shell, compiled_file):
+    """A USB device with a Coral's identity, of a controller that the kernel makes up, and a model for it of four pixels."""
+    Path("/srv/colour_edgetpu.tflite").write_bytes(compiled_file.read_bytes())
+    labels = [f"{colour} {pixel}\n" for pixel in range(4) for colour in ("red", "green", "blue")]
+    Path("/srv/colour_edgetpu.txt").write_text("".join(labels))
     shell("modprobe -a dummy_hcd libcomposite usb_f_acm")
     shell("mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config")
     (GADGET / "configs/c.1").mkdir(parents=True)
@@ -349,7 +348,7 @@ def resets(shell):
     return [line for line in lines if line.startswith("usb ") and ": reset " in line]
 
 
-def test_an_accelerator_that_does_not_come_back_has_its_usb_device_reset(service, shell, stick):
+def test_an_accelerator_that_does_not_come_back_has_its_usb_device_reset(service, shell, eventually, stick):
     mark, process, had = service.mark(), service.process, len(resets(shell))
     SETTINGS.write_text(settings('profile = "/srv/stick.toml"'))
     service.awaits(mark, "running again, on edgetpu")
@@ -359,12 +358,13 @@ def test_an_accelerator_that_does_not_come_back_has_its_usb_device_reset(service
     (child,) = children(process)
     os.kill(child, 9)
     service.awaits(mark, "usb: resetting the USB device")
-    # The kernel resets it, for a user who is not root.
-    service._eventually(lambda: len(resets(shell)) == had + 1, "the kernel tells of the reset")
+    # By the kernel, and for a user who is not root.
+    eventually(lambda: len(resets(shell)) == had + 1, "the kernel tells of the reset")
     PLAY.write_text("")
     service.awaits(mark, "edgetpu is back")
     assert service.awaits_running()["recoveries"]["usb"] == 1
-    service.sees("blue")
+    service.shows("blue")
+    eventually(lambda: (service.health()["subject"] or {}).get("label", "").startswith("blue"), "it sees blue")
     assert service.process == process
 
 

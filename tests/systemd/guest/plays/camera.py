@@ -3,9 +3,9 @@
 import time
 
 import cv2
-from plays import hang
 
 from edge.types import Frame
+from plays import hang
 
 INSTALL = "it needs nothing"
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from plays import hang
-
 from edge.interpreters import litert
+from plays import hang
 
 INSTALL = litert.INSTALL
 
