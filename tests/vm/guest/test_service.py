@@ -328,7 +328,7 @@ def test_without_memory_for_itself_it_is_begun_again_and_has_lost_no_event(servi
 
 @pytest.fixture
 def stick(shell, compiled_file):
-    """A USB device with a Coral's identity, of a controller that the kernel makes up, and a model for it of four pixels."""
+    """A USB device with a Coral's identity, on a controller that the kernel makes up, and a model for it."""
     Path("/srv/colour_edgetpu.tflite").write_bytes(compiled_file.read_bytes())
     labels = [f"{colour} {pixel}\n" for pixel in range(4) for colour in ("red", "green", "blue")]
     Path("/srv/colour_edgetpu.txt").write_text("".join(labels))
