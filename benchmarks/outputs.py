@@ -268,8 +268,8 @@ def report(source: str, pairs: list[Pair], seen: Counter[str], pictures: list[Pa
         print(f"{name:17} median {median(pair[place].fps for pair in pairs):.1f} FPS")
     print(f"ratio of FPS:     {ratio([one.fps / none.fps for one, none in pairs])}")
     took = median((one.cpu_ms - none.cpu_ms) * one.fps for one, none in pairs)
-    share = took / 1e3 / (os.cpu_count() or 1)
-    print(f"the outputs take: {took:.0f} ms of the processor a second, {share:.1%} of all cores")
+    print(f"the outputs take: {took:.0f} ms of the processor a second")
+    print(f"if all of it were the loop's: {1 - took / 1e3:.3f} of the FPS were left, however busy the machine is")
 
 
 def ratio(each: list[float]) -> str:

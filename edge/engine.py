@@ -176,19 +176,19 @@ def first_of(order: Sequence[Opener]) -> tuple[Engine, list[Passed]]:
     Raises the error of the only one unchanged, else one that tells the reason of each.
     """
     passed: list[Passed] = []
-    last = None
     for opener in order:
         try:
             engine = opener.open()
         except CANNOT_RUN as error:
+            if len(order) == 1:
+                raise
             passed.append(Passed(opener.kind, str(error), type(error)))
-            last = error
             continue
         for each in passed:
             log.warning("%s runs instead, because %s", engine.interpreter.backend, each.why)
         engine.comes_after(passed)
         return engine, passed
-    raise last if last is not None and len(passed) == 1 else none_runs(passed)
+    raise none_runs(passed)
 
 
 def none_runs(passed: Sequence[Passed]) -> EdgeError:

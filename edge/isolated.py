@@ -51,8 +51,10 @@ def open(kind: str, model: ModelFile, options: dict[str, Any], told: Callable[[s
     child is lost meanwhile, since another one may do. `infer` raises InferenceError where it is lost.
     """
 
+    path = model.path  # what is kept with the child must not keep the whole file
+
     def explain(loss: Loss) -> EdgeError:
-        words = f"model {model.path}: {kind} was lost: {loss}"
+        words = f"model {path}: {kind} was lost: {loss}"
         if loss.phase == "start":
             return AdapterError(
                 f"{kind}: Python itself does not start in a process of its own: {loss}; see `pip check`"

@@ -275,6 +275,12 @@ def test_a_program_that_is_not_there_is_refused():
         checked(Path("/nowhere/edge"), Path("/nowhere"), Path("/nowhere/python"), Path("/nowhere/a/edge/__init__.py"))
 
 
+def test_a_folder_of_this_machine_may_be_named_from_where_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(f"there is no {tmp_path}/venv/bin/edge")):
+        on(Path("/"), Path("venv"))
+
+
 def test_the_one_that_runs_is_looked_at():
     try:
         assert this_one().program.name == "edge"
@@ -414,6 +420,14 @@ def test_settings_that_cannot_be_right_are_said_with_their_key(machine):
     assert "rules.threshold_in" in told(machine, **refused).words
     machine.system.settings("door").write_text('source = "sample:"\n')
     assert "edge service check" in told(machine, **refused).words
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")
+def test_settings_that_only_root_may_read_are_not_said_to_be_wrong(machine):
+    machine.install()
+    machine.system.settings("door").chmod(0)
+    refused = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}
+    assert "`sudo edge service status door` tells more" in told(machine, **refused).words
 
 
 def test_what_was_stopped_by_hand_is_said_to_be(machine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,6 +105,8 @@ def refused(name: str, system: System) -> str:
     from edge.settings import load
 
     path = system.settings(name)
+    if path.exists() and not os.access(path, os.R_OK):
+        return f"its settings or its model cannot be right; `sudo edge service status {name}` tells more"
     try:
         load(path)
     except (EdgeError, OSError) as error:

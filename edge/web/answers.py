@@ -18,7 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 """ASGI 3.0."""
 
-STREAM_FPS = 15.0
+STREAM_FPS = 10.0
 """Pictures of a stream, a second and at most."""
 
 BOUNDARY = "edge-frame"

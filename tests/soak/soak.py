@@ -221,6 +221,7 @@ class Soak:
         while self.health.frames() < WARM:
             time.sleep(0.1)
         self.first = self._held()
+        print(f"soak: held after the first frames: {self.first}", flush=True)
 
     def _go_on(self) -> None:
         """The rest of the frames, with faults at random."""

@@ -49,8 +49,12 @@ tools() {
 # Debian with an environment in /opt/edge that has all that the wheel needs; the wheel itself comes at each boot.
 make_root() {
   local folder=$1 wheel=$2 wheels=$work/wheels wanted
-  # It is thrown away where it fails, so it need not reach the disk before it goes on.
-  debootstrap --variant=minbase --include="$packages" "$release" "$folder" ${EDGE_DEBIAN_MIRROR:+"$EDGE_DEBIAN_MIRROR"}
+  debootstrap --foreign --variant=minbase --include="$packages" \
+    "$release" "$folder" ${EDGE_DEBIAN_MIRROR:+"$EDGE_DEBIAN_MIRROR"}
+  # It is thrown away where it fails, so that nothing has to reach the disk before the next package is unpacked.
+  mkdir -p "$folder/etc/dpkg/dpkg.cfg.d"
+  echo force-unsafe-io >"$folder/etc/dpkg/dpkg.cfg.d/unsafe"
+  inside "$folder" /debootstrap/debootstrap --second-stage
   mapfile -t wanted < <(needs "$wheel")
   fetched "$wheels" "${wanted[@]}"
   cp -r "$wheels" "$folder/wheels"

@@ -34,7 +34,7 @@ def this_one() -> Environment:
 
 def on(root: Path, folder: Path) -> Environment:
     """An environment of the system in `root`, by its folder there, such as /opt/edge. Raises ConfigError."""
-    inside = root / str(folder).lstrip("/")
+    inside = folder.absolute() if root == Path("/") else root / str(folder).lstrip("/")
     program = inside / "bin/edge"
     module = next(inside.glob("lib/python3*/site-packages/edge/__init__.py"), program)
     python = (

@@ -108,15 +108,15 @@ def running() -> Iterator[Callable[..., Running]]:
         each.stop()
 
 
-def shell(line: str) -> str:
+def shell(line: str, limit_s: float = PATIENCE_S) -> str:
     """What a command of the guest's shell prints."""
-    done = subprocess.run(["bash", "-euc", line], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(["bash", "-euc", line], capture_output=True, text=True, timeout=limit_s, check=False)
     assert done.returncode == 0, f"{line}: {done.stderr}"
     return done.stdout
 
 
 @pytest.fixture(scope="session", name="shell")
-def _shell() -> Callable[[str], str]:
+def _shell() -> Callable[..., str]:
     return shell
 
 
