@@ -290,8 +290,8 @@ def test_the_fake_fails_where_its_script_says_so():
 
 @pytest.mark.parametrize(
     "step",
-    ["", "class", "class x", "class 10", "class -1", "class 1 2", "class 1 0.5 x", "class 1 0.5 0", "class 1 0.5 1 1", "class 1 nan", "sleep", "sleep -1",
-     "sleep inf", "sleep 1 2", "fail", "jump"],
+    ["", "class", "class x", "class 10", "class -1", "class 1 2", "class 1 0.5 x", "class 1 0.5 0", "class 1 0.5 1 1",
+     "class 1 nan", "sleep", "sleep -1", "sleep inf", "sleep 1 2", "fail", "jump"],
 )  # fmt: skip
 def test_a_step_that_the_fake_cannot_play_is_named(step):
     with pytest.raises(ConfigError, match=f"step '{step}': write 'class INDEX"):
