@@ -55,11 +55,12 @@ def open(kind: str, model: ModelFile, options: dict[str, Any], told: Callable[[s
 
     def explain(loss: Loss) -> EdgeError:
         words = f"model {path}: {kind} was lost: {loss}"
-        if loss.phase == "start":
+        if loss.phase == "start" and loss.how.startswith("exit code"):
             return AdapterError(
                 f"{kind}: Python itself does not start in a process of its own: {loss}; see `pip check`"
             )
-        advice = "free some memory" if loss.how == "SIGKILL" else "the model or its runtime is broken, or the board is"
+        starved = loss.how == "SIGKILL" or loss.phase == "start"
+        advice = "free some memory" if starved else "the model or its runtime is broken, or the board is"
         return (InferenceError if loss.phase == "run" else DeviceError)(f"{words}; {advice}")
 
     wanted = Wanted(

@@ -6,6 +6,7 @@ lost -> opened again -> and again -> its USB device is reset -> opened again, un
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,7 +16,7 @@ import msgspec
 
 from edge import usb
 from edge.errors import CameraError, DeviceError
-from edge.recovery import Ladder, jittered
+from edge.recovery import STEADY_S, Ladder, jittered
 from edge.types import Camera, Frame
 
 log = logging.getLogger("edge")
@@ -34,7 +35,7 @@ class Lasting:
     """Yields the frames of a live camera, and of the one that `reopen` gives in its place each time it fails.
 
     reopen: opens the same camera again; raises CameraError. name: as users know it. patience_s: so long a camera may be
-    away, from its failure to the next frame. ladder: is told of each try. clock: seconds. wait: waits so many seconds;
+    away, from its failure until it runs steadily again; may be changed at any time. ladder: is told of each try. clock: seconds. wait: waits so many seconds;
     True where all is over. reset: of the USB device at a place. chance: gives numbers from 0 to 1.
     """
 
@@ -56,7 +57,7 @@ class Lasting:
         self._camera: Camera | None = first
         self._reopen = reopen
         self._name = name
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._ladder = ladder or Ladder()
         self._clock = clock
         self._over = Event()
@@ -66,7 +67,8 @@ class Lasting:
         self._lock = Lock()
         self._turn = self._count = self._tries = 0
         self._lost_at: float | None = None
-        self._tried_at = 0.0
+        self._outage_at = self._tried_at = self._seen_at = 0.0
+        self._back_at = -math.inf
         self._usb: str | None = getattr(first, "usb", None)
         self._skipped_before = 0
 
@@ -81,12 +83,6 @@ class Lasting:
         """Count those that the loop could not decode, too."""
         camera = self._camera
         self._skipped_before = count - (camera.skipped if camera else 0)
-
-    @property
-    def away(self) -> bool:
-        """Whether it is waited for at this moment, and patience has not ended."""
-        lost_at = self._lost_at
-        return lost_at is not None and self._clock() - lost_at <= self._patience_s
 
     @property
     def recovering(self) -> bool:
@@ -116,6 +112,7 @@ class Lasting:
             for frame in camera:
                 if turn != self._turn:
                     return False
+                self._seen_at = self._clock()
                 if self._lost_at is not None:
                     self._back(self._lost_at)
                 self._count = start + frame.index + 1
@@ -160,17 +157,20 @@ class Lasting:
 
     def _lost(self, error: CameraError) -> None:
         """Note a failure, and say so where it is the first. Raises CameraError where patience has ended."""
-        self._tried_at = self._clock()
-        if self._lost_at is None:
-            self._lost_at, self._tries = self._tried_at, 0
+        now = self._tried_at = self._clock()
+        is_first = self._lost_at is None
+        if is_first and self._seen_at - self._back_at > STEADY_S:  # else it is the outage before, which goes on
+            self._outage_at, self._tries = now, 0
+        if now - self._outage_at > self.patience_s:
+            raise CameraError(f"{error}; it did not return for good within {self.patience_s:g} s") from error
+        if is_first:
+            self._lost_at = now
             said = str(error).removeprefix(f"{self._name}: ")
-            log.warning("%s: %s; waiting up to %g s for it to return", self._name, said, self._patience_s)
-        elif not self.away:
-            raise CameraError(f"{error}; it did not return within {self._patience_s:g} s") from error
+            log.warning("%s: %s; waiting up to %g s for it to return", self._name, said, self.patience_s)
 
     def _back(self, lost_at: float) -> None:
-        log.warning("%s is back after %.1f s", self._name, self._clock() - lost_at)
-        self._lost_at = None
+        log.warning("%s is back after %.1f s", self._name, self._seen_at - lost_at)
+        self._lost_at, self._back_at = None, self._seen_at
 
     def _open_again(self, turn: int) -> Camera | None:
         """Put another one in its place, as soon as one can be opened; None where all is over meanwhile, or given up.

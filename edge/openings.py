@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from edge.engine import Engine, Opener
 from edge.errors import AdapterError, ModelError
-from edge.recovery import jittered
+from edge.recovery import LOOK_S, jittered
 
 log = logging.getLogger("edge")
 
@@ -99,12 +99,19 @@ class Openings:
                 break
         self._lay_ready(place, engine, failed)
 
-    def await_one(self, places: Iterable[int], most_s: float | None) -> bool:
-        """Wait until `settled`, which is returned, or until none of `places` is being opened, or so many seconds."""
+    def await_one(self, places: Iterable[int], most_s: float, waiting: Callable[[], None]) -> bool:
+        """Wait until `settled`, which is returned, or until none of `places` is being opened, or so many seconds.
+
+        waiting: is called every second meanwhile.
+        """
         asked = set(places)
-        with self._news:
-            self._news.wait_for(lambda: self.settled or not asked & self._busy, most_s)
-            return self.settled
+        while most_s > 0:
+            with self._news:
+                if self._news.wait_for(lambda: self.settled or not asked & self._busy, min(most_s, LOOK_S)):
+                    break
+            most_s -= LOOK_S
+            waiting()
+        return self.settled
 
     def take(self) -> tuple[int, Engine] | None:
         """What was opened, and its place, which from here on is that of what runs."""

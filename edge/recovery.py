@@ -22,6 +22,12 @@ RUNGS: tuple[Rung, ...] = get_args(Rung)
 JITTER = 0.25
 """The share of a pause by which it is longer or shorter, so that a thousand cameras do not come back at one moment."""
 
+LOOK_S = 1.0
+"""So often whoever waits for a recovery sees how it goes on, and hears what else is asked."""
+
+STEADY_S = 10.0
+"""What ran for longer than this ran well: a failure after that is a new one."""
+
 
 class Ladder:
     """Counts each try.
@@ -60,3 +66,22 @@ class Ladder:
 def jittered(pause_s: float, chance: Callable[[], float] = random.random) -> float:
     """A pause, up to a quarter longer or shorter. chance: gives numbers from 0 to 1."""
     return pause_s * (1 + JITTER * (2 * chance() - 1))
+
+
+class Backoff:
+    """Pauses, each about twice as long as the one before. first_s, most_s: the first, and the longest. chance: gives
+    numbers from 0 to 1."""
+
+    def __init__(self, first_s: float, most_s: float, chance: Callable[[], float] = random.random) -> None:
+        self._first_s = self._next_s = first_s
+        self._most_s = most_s
+        self._chance = chance
+
+    def __call__(self) -> float:
+        """The next one, in seconds."""
+        pause_s, self._next_s = self._next_s, min(2 * self._next_s, self._most_s)
+        return jittered(pause_s, self._chance)
+
+    def reset(self) -> None:
+        """Begin anew with the first."""
+        self._next_s = self._first_s

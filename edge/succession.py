@@ -13,6 +13,7 @@ by then, and is closed where not.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from edge import usb
 from edge.engine import CANNOT_RUN, Engine, Opener, Passed, first_of, none_runs
 from edge.errors import DeviceError, EdgeError, InferenceError
 from edge.openings import Openings
-from edge.recovery import Ladder, jittered
+from edge.recovery import STEADY_S, Backoff, Ladder
 from edge.types import Array, Frame, Result
 
 log = logging.getLogger("edge")
@@ -40,11 +41,7 @@ RESET_BEFORE = 3
 """Before this try to open it again, the USB device of a lost one is reset."""
 
 LOSSES = 3
-"""So many losses in a row, and an interpreter is passed over though it can be opened again."""
-
-STEADY_S = 10.0
-"""A loss is not in a row with the one before where it answered, and ran for longer than this until the frame that it
-failed on: an inference that hangs takes as long, and is no steady run."""
+"""So many losses in a row, none after a steady run, and an interpreter is passed over though it can be opened again."""
 
 RETURN_S, RETURN_MOST_S = 1.0, 60.0
 """Pauses between looks for a preferred one: the first, and the longest."""
@@ -64,7 +61,8 @@ class Succession:
     order: what may run, as `openers` makes it. engine: one that is open already, which is not opened again.
     clock: seconds. wait: waits so many seconds; True where all is over. most_s: so long a frame waits for one that is
     being opened before the next of the order is opened as well. ladder: is told of each try in place of one that was
-    lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1.
+    lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1. waiting: is called every second while a
+    frame waits for an opening; may be replaced.
     """
 
     def __init__(
@@ -84,6 +82,7 @@ class Succession:
         if engine is None:
             engine, passed = first_of(order)
         self.engine = engine
+        self.waiting: Callable[[], None] = lambda: None
         self._order = order
         self._clock = clock
         self._most_s = most_s
@@ -97,7 +96,7 @@ class Succession:
         self._lost_at = dict.fromkeys(self._passed, self._since)
         self._losses: dict[int, int] = {}
         self._looking = False
-        self._pause = RETURN_S
+        self._pauses = Backoff(RETURN_S, RETURN_MOST_S, chance)
         self._look_for_preferred()
 
     def prepare(self, frame: Frame, used: Prepared | None = None) -> Prepared:
@@ -118,7 +117,7 @@ class Succession:
         while True:
             if prepared.engine is not self.engine:
                 prepared = self.prepare(frame)
-            begun = self._clock()
+            begun = self._clock()  # an inference that hangs is no steady run
             try:
                 result = self.engine.answer(frame, prepared.tensor, prepared.took_ns)
             except CANNOT_RUN as error:
@@ -153,7 +152,7 @@ class Succession:
         self._openings.place = len(self._order)
         losses = self._losses[lost] = 1 if steady else self._losses.get(lost, 0) + 1
         if steady:
-            self._pause = RETURN_S
+            self._pauses.reset()
         if losses < LOSSES:
             log.warning("%s; opening %s again", error, self._order[lost].kind)
         else:
@@ -179,9 +178,9 @@ class Succession:
                 pauses = AGAIN_S if place == lost else (0.0,)
                 climb = partial(self._climb, place, lost, on_usb)
                 self._openings.begin("edge-open", partial(self._openings.attempt, place, pauses, AGAIN_MOST_S, climb))
-            if self._openings.await_one([place], self._most_s):
+            if self._openings.await_one([place], self._most_s, self.waiting):
                 return
-        self._openings.await_one(places, None)
+        self._openings.await_one(places, math.inf, self.waiting)
 
     def _climb(self, place: int, lost: int, on_usb: str | None, tries: int) -> None:
         """Tell of a try. on_usb: where the device of the lost one is, which is reset, once."""
@@ -252,8 +251,7 @@ class Succession:
 
     def _look(self) -> None:
         """Until one was found that answers, none is left to come, or all is over."""
-        while not self._openings.wait(jittered(self._pause, self._openings.chance)):
-            self._pause = min(2 * self._pause, RETURN_MOST_S)
+        while not self._openings.wait(self._pauses()):
             for place in self._absent():
                 if not self._openings.settled and self._openings.claim(place):
                     self._openings.attempt(place, (0.0,), AGAIN_MOST_S)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from edge.errors import one_line
-from edge.recovery import jittered
+from edge.recovery import Backoff
 from edge.vitals import Vitals
 
 log = logging.getLogger("edge")
@@ -40,7 +40,7 @@ class Tireless:
         self._vitals = vitals
         self._over = Event()
         self._wait = wait or self._over.wait
-        self._pause_s = PAUSE_S
+        self._pauses = Backoff(PAUSE_S, PAUSE_MOST_S)
         self._thread = Thread(target=self._run, name=f"edge-{part}", daemon=True)
 
     def start(self) -> None:
@@ -49,14 +49,14 @@ class Tireless:
 
     def well(self) -> None:
         """Say that it works, from inside the work."""
-        self._pause_s = PAUSE_S
+        self._pauses.reset()
         if self._part in self._vitals.problems:
             log.warning("%s works again", self._part)
             self._vitals.problem(self._part, None)
 
     def ill(self, words: str) -> None:
-        """Say what does not work, from inside the work; logged where it is news."""
-        if self._vitals.problems.get(self._part) != words:
+        """Say what does not work, from inside the work; logged where it is news, and nothing once all is over."""
+        if not self._over.is_set() and self._vitals.problems.get(self._part) != words:
             log.warning("%s: %s", self._part, words)
             self._vitals.problem(self._part, words)
 
@@ -73,6 +73,5 @@ class Tireless:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
                 self.ill(one_line(error))
-            if self._wait(jittered(self._pause_s)):
+            if self._wait(self._pauses()):
                 return
-            self._pause_s = min(2 * self._pause_s, PAUSE_MOST_S)

@@ -144,6 +144,7 @@ def test_an_onnx_model_is_left_to_its_interpreter(front_door, tmp_path, tiny_onn
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("source = 'sample:'", "source: a recording, and the service ends with it"),
         ("source = 'camera:63'", "source: /dev/video63 is not there now; the service waits for it"),
         ("[web]\nlisten = ':8080'", "web.listen: whoever can reach this machine can see what the camera sees"),
         ("[mqtt]\nhost = 'x'\nport = 8883", "mqtt.port: 8883 is usual with encryption, and mqtt.tls is false"),

@@ -79,7 +79,8 @@ def machine(tmp_path):
 
 def test_what_is_installed_ships():
     names = {path.name for path in SHIPPED.iterdir()}
-    assert {"edge@.service", "70-edge.rules", "sysusers.conf", "tmpfiles.conf", "reboot.conf", "example.toml"} <= names
+    units = {"edge@.service", "backoff.conf", "reboot.conf"}
+    assert units | {"70-edge.rules", "sysusers.conf", "tmpfiles.conf", "example.toml"} <= names
 
 
 def test_installing_writes_the_settings_the_unit_and_what_both_need(machine):
@@ -135,6 +136,21 @@ def test_the_last_rung_is_a_file_of_its_own_that_can_be_taken_away(machine):
     assert machine.install() == [] and path.exists()
     machine.install(reboot=False)
     assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(("version", "knows"), [("252", False), ("254", True), ("255.4-1.fc40", True)])
+def test_pauses_between_restarts_grow_where_systemd_can(machine, version, knows):
+    before = machine.files()
+    library = machine.system.at(f"/usr/lib/aarch64-linux-gnu/systemd/libsystemd-shared-{version}.so")
+    library.parent.mkdir(parents=True)
+    library.touch()
+    machine.install(text=example("sample:"))
+    path = "etc/systemd/system/edge@.service.d/backoff.conf"
+    assert ("RestartMaxDelaySec=300" in machine.files().get(path, "")) == knows
+    assert machine.install() == []
+    machine.uninstall("door")
+    library.unlink()
+    assert machine.files() == before and not machine.system.at(path).parent.exists()
 
 
 def test_uninstalling_removes_all_but_what_is_yours(machine):

@@ -64,7 +64,7 @@ def test_a_camera_that_comes_back_goes_on_with_the_next_number(tmp_path, caplog)
 def test_patience_ends_and_the_error_says_so(tmp_path):
     time = Time()
     camera, seen = lasting("frames 1", "fail x", "absent 99", state=tmp_path / "state", patience_s=5, time=time), []
-    with pytest.raises(CameraError, match=r"there is no camera; .*; it did not return within 5 s"):
+    with pytest.raises(CameraError, match=r"there is no camera; .*; it did not return for good within 5 s"):
         seen.extend(frame.index for frame in camera)
     assert 105 < time.now <= 106.25
 
@@ -79,7 +79,7 @@ def test_a_camera_that_fails_before_its_first_frame_is_not_waited_for(tmp_path):
 def test_one_that_opens_and_fails_at_once_is_still_away(tmp_path, caplog):
     time = Time()
     camera = lasting("frames 1", *["fail again"] * 30, "frames 1", state=tmp_path / "s", patience_s=10, time=time)
-    with pytest.raises(CameraError, match="again; the script says so; it did not return within 10 s"):
+    with pytest.raises(CameraError, match="again; the script says so; it did not return for good within 10 s"):
         list(camera)
     assert 110 < time.now <= 111.25
     assert caplog.text.count("waiting up to") == 1
@@ -302,7 +302,7 @@ def test_where_it_is_given_up_between_two_tries_the_thread_before_ends(tmp_path)
 def test_a_camera_that_is_given_up_after_its_patience_is_an_error(tmp_path):
     time = Time()
     camera = lasting("frames 1", "fail x", "absent 99", state=tmp_path / "state", patience_s=5, time=time)
-    with pytest.raises(CameraError, match="did not return within 5 s"):
+    with pytest.raises(CameraError, match="did not return for good within 5 s"):
         list(camera)
-    with pytest.raises(CameraError, match="no frame; it did not return within 5 s"):
+    with pytest.raises(CameraError, match="no frame; it did not return for good within 5 s"):
         camera.give_up("no frame")

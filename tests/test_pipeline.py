@@ -465,7 +465,7 @@ def test_a_camera_that_sends_nothing_but_garbage_any_more_is_opened_again_and_th
 
 def test_a_camera_that_stays_away_ends_the_run_when_patience_does(profile_file, tmp_path):
     extra = LIVE + f'"absent 99"]\nstate = "{tmp_path / "state"}"\n'
-    told = r"there is no camera; .*; it did not return within 0.5 s"
+    told = r"there is no camera; .*; it did not return for good within 0.5 s"
     opened = edge.open_pipeline(profile_file(extra=extra), patience_s=0.5)
     with opened, pytest.raises(CameraError, match=told):
         list(opened)

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event as Flag
 
 import numpy as np
 import pytest
@@ -94,13 +95,13 @@ class Photographs:
 class Scene:
     """A recorder with all that is around it."""
 
-    def __init__(self, path, spool=100):
+    def __init__(self, path, spool=100, retry_s=0.002):
         self.path = path
         self.store = Store(path, Events(spool=spool))
         self.vitals = Vitals("door")
         self.house = House(self.store)
         self.pictures = None
-        self.recorder = Recorder(self.store, self.vitals, outputs=[self.house], retry_s=0.002)
+        self.recorder = Recorder(self.store, self.vitals, outputs=[self.house], retry_s=retry_s)
 
     def put(self, *numbers, **more):
         for number in numbers:
@@ -170,6 +171,9 @@ def test_a_picture_has_its_name_before_the_event_is_stored(scene):
     assert (name, picture, answer) == ("1200-0001.jpg", 1, 1)
     assert album.kept == scene.house.heard == [told] == scene.recorder.waiting(1)
     assert told.picture == name
+    scene.recorder.put(event(2))
+    scene.heard(1, 2)
+    assert len(album.taken) == 1 and scene.house.heard[1].picture is None, "nothing to show"
 
 
 def test_the_loop_never_waits_and_what_is_too_much_is_counted(scene):
@@ -270,6 +274,44 @@ def test_what_cannot_be_stored_at_the_end_is_said(tmp_path, caplog):
         scene.put(1, 2)
         scene.recorder.close()
     assert caplog.messages[-1] == "events: 2 could not be stored, and are lost"
+    assert scene.vitals.dropped == {"events": 2}
+
+
+def test_a_disk_that_is_well_again_is_tried_once_more_at_the_end(tmp_path):
+    with closing(Scene(tmp_path / "e", retry_s=3600.0)) as scene:
+        scene.path.mkdir()
+        scene.recorder.start()
+        scene.put(1)
+        scene.heard(1)
+        mend(scene)
+        scene.recorder.close()
+        assert scene.store.counts() == Counts(stored=1, waiting=1, dropped=0)
+    assert scene.vitals.dropped == {}
+
+
+def test_while_the_disk_hangs_the_broker_has_what_is_new_all_the_same_and_once(scene):
+    database, goes_on, hangs = scene.store._database, Flag(), Flag()
+    database._hangs_s = 0.01
+
+    def hang():
+        hangs.set()
+        return goes_on.wait(60.0)
+
+    def hung(connection):
+        connection.create_function("hang", 0, hang)
+        connection.execute("CREATE TEMP TRIGGER hung BEFORE INSERT ON events BEGIN SELECT hang(); END")
+
+    database.read(hung)
+    scene.recorder.start()
+    scene.put(1, 2, 3)
+    assert hangs.wait(60.0)
+    assert scene.waiting() == [1, 2, 3]
+    scene.recorder.delivered([event(1).id, event(3).id])
+    assert scene.waiting() == [2]
+    goes_on.set()
+    database._hangs_s = 60.0
+    scene.settled(stored=3, waiting=1)
+    assert scene.waiting() == [2]
 
 
 def test_what_the_broker_has_is_not_offered_again_where_the_disk_cannot_learn_it(scene):

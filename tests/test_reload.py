@@ -21,17 +21,21 @@ class Camera:
         self.vitals = Vitals("a")
         self.write("")
         self.reload = Reload(path, clock=lambda: self.now, check=self.checked.append)
+        self.settings = self.reload.settings
 
     def write(self, text):
         self.path.write_text(text)
 
     def look(self, times=1, asked=False):
-        """Looks that are due; what the last of them that gave anything gave."""
+        """Looks that are due; the parts that the last of them that gave anything touched."""
         found = None
         for _ in range(times):
             self.now += POLL_S
             found = self.reload.changed(self.vitals, asked) or found
-        return found
+        if found is None:
+            return None
+        before, self.settings = self.settings, found.settings
+        return differs(before, found.settings) | found.touched
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from edge.service.memory import CONTROLS, Memory
 from edge.service.opening import Opening
 from edge.service.outputs import Outputs
 from edge.service.pace import TICK_S, Pace
-from edge.service.signals import heard
+from edge.service.signals import Asked, heard
 from edge.settings import Metrics, Recovery, Settings, Web
 from edge.types import Power
 from edge.vitals import Controls, Vitals
@@ -190,6 +190,18 @@ def test_signals_are_heard_and_afterwards_do_what_they_did_before():
     assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGTERM)) == before
 
 
+def test_what_is_asked_while_it_is_looked_at_is_heard_the_next_time():
+    class Late(Event):
+        def is_set(self):
+            before = super().is_set()
+            self.set()
+            return before
+
+    asked = Asked()
+    asked._reload = Late()
+    assert not asked.reloads() and asked.reloads()
+
+
 def test_who_comes_after_the_end_was_asked_for_is_told_at_once():
     with heard() as asked:
         asked.take(signal.SIGTERM)
@@ -228,6 +240,7 @@ def test_the_first_life_has_none_before(tmp_path, boot):
         ("nonsense", "", "killed"),
         (None, "settings", "settings"),
         (None, "", "killed"),
+        ("signal killed SEGV 1", lives.RENAMED, "signal"),
     ],
 )
 def test_the_end_of_the_life_before_is_told_by_systemd_or_by_itself(tmp_path, boot, ended, why, cause):
@@ -247,6 +260,14 @@ def test_a_life_that_nobody_ended_was_cut_off_with_its_board(tmp_path, boot):
     begun(tmp_path, notes, boot)
     boot.write_text("second\n")
     assert begun(tmp_path, notes, boot) == ("power", {"power": 1})
+
+
+def test_another_name_is_no_restart(tmp_path, boot):
+    notes = Notes()
+    begun(tmp_path, notes, boot)
+    ending(notes, lives.RENAMED)
+    assert begun(tmp_path, notes, boot) == (None, {})
+    assert begun(tmp_path, notes, boot) == ("killed", {"killed": 1})
 
 
 def test_counts_that_are_damaged_begin_anew(tmp_path, boot):
@@ -384,6 +405,31 @@ def test_the_rate_is_a_share_of_what_it_was_when_it_was_cool(caplog):
     assert vitals.rate_limit is None and vitals.problems == {} and "all frames again" in caplog.text
 
 
+def test_a_board_that_is_hot_from_the_first_look_is_slowed_when_there_are_frames(caplog):
+    one, vitals, clock = board(at(85.0, "throttled"), vitals=Running("door"))
+    vitals.fps = None
+    for _ in range(9):
+        one.look()
+        clock.now += 20
+    assert (vitals.rate_limit, vitals.slowed, vitals.problems, caplog.text) == (None, 0, {}, "")
+    vitals.fps = 30.0
+    one.look()
+    assert vitals.rate_limit == 22.5 and vitals.slowed == 1 and "22.5 frames a second at most" in caplog.text
+    vitals.fps = None  # the camera is paused, or away
+    clock.now += 20
+    one.look()
+    assert vitals.rate_limit == 22.5 and vitals.slowed == 1
+
+
+def test_the_rate_just_after_a_camera_was_away_is_not_what_the_board_can_do():
+    one, vitals, _ = board(at(50.0), at(50.0), at(80.0), vitals=Running("door"))
+    one.look()
+    vitals.fps = 2.0
+    one.look()
+    one.look()
+    assert vitals.rate_limit == 15.0
+
+
 def test_steps_up_keep_the_problem_until_the_last_one():
     one, vitals, clock = board(at(80.0), vitals=Running("door"), recovery=Recovery(fps=10))
     one.look()
@@ -401,7 +447,7 @@ def test_steps_up_keep_the_problem_until_the_last_one():
 
 
 def test_other_settings_count_from_now_on():
-    one, vitals, _ = board(at(80.0), recovery=Recovery(fps=8))
+    one, vitals, _ = board(at(80.0), recovery=Recovery(fps=8), vitals=Running("door"))
     one.look()
     assert vitals.rate_limit == 6.0
     one.adopt(Recovery(fps=4, hot_c=90))
@@ -409,9 +455,9 @@ def test_other_settings_count_from_now_on():
 
 
 def test_the_hottest_part_counts_and_a_board_that_tells_nothing_is_not_hot():
-    one, vitals, _ = board(at(50.0, accelerator=91.0))
+    one, vitals, _ = board(at(50.0, accelerator=91.0), vitals=Running("door"))
     one.look()
-    assert vitals.temperature_c == 91.0 and vitals.slowed == 1 and vitals.rate_limit is None
+    assert vitals.temperature_c == 91.0 and vitals.slowed == 1
     one, vitals, _ = board(State(at_ns=0))
     one.look()
     assert vitals.temperature_c is None and vitals.slowed == 0 and vitals.limits == ()

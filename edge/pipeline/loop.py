@@ -12,6 +12,7 @@ from edge.channel import Channel
 from edge.engine import CANNOT_RUN, Engine
 from edge.errors import CameraError
 from edge.lasting import Lasting
+from edge.recovery import LOOK_S
 from edge.succession import Prepared, Succession
 from edge.types import Camera, Frame, Result
 
@@ -25,9 +26,6 @@ RECORDED_STALL_S = 300.0
 
 JOIN_S = 2.0
 """How long a thread that hangs in a driver is waited for at the end."""
-
-LOOK_S = 1.0
-"""So often it is seen how the way back of a live camera goes on."""
 
 MOST_LEFT = 3
 """So many threads may hang in a live camera's driver, and so often in a row it may give nothing of use."""
@@ -75,12 +73,17 @@ class Pipeline:
         """Yield results until the source ends, or `stop` is called. Raises CameraError and InferenceError."""
         return (result for _, result in self.pairs())
 
-    def pairs(self) -> Iterator[tuple[Frame, Result]]:
-        """As iterating, with the frame that each result is of."""
+    def pairs(self, waiting: Callable[[], None] = lambda: None) -> Iterator[tuple[Frame, Result]]:
+        """As iterating, with the frame that each result is of.
+
+        waiting: is called every second while there is none, because the camera is away or an interpreter is being
+        opened; it may call `stop`.
+        """
+        self._succession.waiting = waiting
         self._start()
         while True:
             self._wanted.set()
-            ready = self._next()
+            ready = self._next(waiting)
             if ready is None:
                 return
             frame, prepared = ready
@@ -98,23 +101,25 @@ class Pipeline:
             # What the caller does with a result counts too: the next frame is wanted when both are done.
             self._lead_s = max(0, time.monotonic_ns() - taken - 2 * prepared.took_ns) / 1e9
 
-    def _next(self) -> Ready | None:
+    def _next(self, waiting: Callable[[], None]) -> Ready | None:
         """The next frame, prepared; None at the end. Raises CameraError where there is none for too long."""
-        timeout_s = self._stall_s
+        until = time.monotonic() + self._stall_s
         while True:
             try:
-                ready = self._ready.get(timeout_s)
+                ready = self._ready.get(min(self._stall_s, LOOK_S))
                 self._stalls = 0
                 return ready
             except EOFError:
                 return None
             except TimeoutError as error:
+                waiting()
+                if time.monotonic() < until:
+                    continue
                 live = "check its cable or network, and whether something else uses it"
                 advice = live if self.camera.live else "check the disk that it lies on"
                 words = f"no frame for {self._stall_s:g} s; {advice}"
                 if not isinstance(self.camera, Lasting) or not self._waited_for(self.camera, words):
                     raise CameraError(f"{self.source}: {words}") from error
-                timeout_s = min(self._stall_s, LOOK_S)
 
     def _waited_for(self, camera: Lasting, words: str) -> bool:
         """Whether a camera that gives nothing is on its way back; one that hangs is left to its thread for another.
@@ -131,6 +136,11 @@ class Pipeline:
         self._left.append(self._threads["capture"])
         self._begin("capture", self._capture)
         return True
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for a live camera that is away, from here on."""
+        if isinstance(self.camera, Lasting):
+            self.camera.patience_s = seconds
 
     def stop(self) -> None:
         """End the loop after the frame in hand; may be called from a signal handler's thread."""

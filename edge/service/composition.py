@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import one_line
 from edge.events.rules import Watch
 from edge.events.store import Store
+from edge.files import printable
 from edge.host import Host
 from edge.service import lives
 from edge.service.heat import Board
@@ -22,7 +23,8 @@ from edge.service.places import EVENTS, PICTURES
 from edge.service.recorder import Recorder
 from edge.service.reload import Reload
 from edge.service.rereading import Rereading
-from edge.settings import Settings, mqtt_password
+from edge.settings import Settings, differs, mqtt_password
+from edge.settings.differs import Part
 from edge.sinks.output import Output
 from edge.types import Clock, Event, Frame, PowerMeter, Result
 from edge.vitals import Controls, Vitals
@@ -61,7 +63,6 @@ class Composition:
         self._rereading = Rereading(reload, vitals, notify, hangup)
         self._end = end
         self._clock = clock
-        self._newest: tuple[Frame, Result] | None = None
         self.renamed = False
         self.store = Store(folder / EVENTS, settings.events)
         self.memory = Memory(controls, self.store, vitals)
@@ -85,6 +86,8 @@ class Composition:
 
     def close(self, why: str) -> None:
         """End it, within a few seconds. why: this life ends, in a word or two."""
+        with contextlib.suppress(OSError):  # first, for whoever takes too long is cut off
+            lives.ending(self.store, why)
         self._rereading.close()
         self.recorder.close()
         self.outputs.close()
@@ -92,14 +95,12 @@ class Composition:
         self.board.close()
         with contextlib.suppress(OSError):
             self.memory.keep()
-            lives.ending(self.store, why)
         self.store.close()
 
     # --- for the loop
 
     def saw(self, frame: Frame, result: Result) -> None:
         """Take a result: it makes events happen, or it is what the house wants a picture of."""
-        self._newest = (frame, result)
         self._proven, self._ran = self.settings, False
         for event in self.rules(result, self._controls.threshold):
             self._happen(event, frame, result)
@@ -111,16 +112,17 @@ class Composition:
 
     def lapsed(self) -> None:
         """Take notice that there are no frames: what was there is gone, after a while."""
-        if self._newest is not None:
+        if self._vitals.frames:
             for event in self.rules.lapse(self._clock()):
-                self._happen(event, *self._newest)
+                self._happen(event, *(self._vitals.latest or (None, None)))
 
     def changed(self) -> bool:
         """Adopt new settings, where there are any."""
         change = self._rereading.take()
         if change is None:
             return False
-        again = self._adopt(change.settings, change.parts)
+        parts = differs(self.settings, change.settings) | change.touched
+        again = bool(parts) and self._take_over(change.settings, parts)
         self._rereading.adopted()
         return again
 
@@ -134,25 +136,30 @@ class Composition:
             return False
         log.error("settings: %s; the camera goes on with those it had", why)
         self._vitals.refused += 1
-        self._adopt(self._proven, frozenset(("rules", "events", "recovery")))
-        self._reload.revert(self._proven)
+        self._adopt(self._proven, frozenset())
         self._vitals.problem("settings", why)
         return True
 
-    def _adopt(self, settings: Settings, parts: frozenset[Any]) -> bool:
+    def _take_over(self, settings: Settings, parts: frozenset[Part]) -> bool:
+        self._vitals.reloads += 1
+        where = printable(self._reload.path)
+        log.info("settings: %s was read again; changed: %s", where, ", ".join(sorted(parts)))
+        return self._adopt(settings, parts)
+
+    def _adopt(self, settings: Settings, parts: frozenset[Part]) -> bool:
         self.settings = settings
         if "name" in parts:  # all of it begins again
             self.renamed = True
             self._end()
             return False
-        self._ran = "pipeline" in parts and self._vitals.condition == "running"
+        self._ran = (self._ran or self._vitals.condition == "running") and "pipeline" in differs(self._proven, settings)
         self.rules.adopt(settings.rules)
         self.store.adopt(settings.events)
         self.board.adopt(settings.recovery)
         self.outputs.adopt(settings, parts)
         return "pipeline" in parts
 
-    def _happen(self, event: Event, frame: Frame, result: Result) -> None:
+    def _happen(self, event: Event, frame: Frame | None, result: Result | None) -> None:
         log.info("%s: %s, score %.2f", event.kind, event.label, event.score)
         self.recorder.put(event, frame, result)
 

@@ -32,6 +32,9 @@ about that to follow."""
 COOLER_C = 5.0
 """So far below `hot_c` a board counts as cool."""
 
+RATES = 12
+"""The best frame rate of so many looks counts as that of a cool board: just after a camera was away it is low."""
+
 
 class Heat:
     """Decides the share of the frame rate, step by step. clock: seconds."""
@@ -48,13 +51,13 @@ class Heat:
         """Of the rate that it would have when cool; 1.0: all of it."""
         return STEP**self.steps
 
-    def __call__(self, celsius: float | None, limits: tuple[str, ...]) -> bool:
-        """Take a look; whether that changed the share."""
+    def __call__(self, celsius: float | None, limits: tuple[str, ...], runs: bool = True) -> bool:
+        """Take a look; whether that changed the share. runs: there are frames, of which fewer could be done."""
         now = self._clock()
         hot = bool(limits) or (celsius is not None and celsius >= self.hot_c)
         cool = not limits and (celsius is None or celsius <= self.hot_c - COOLER_C)
         self._cool_since = (self._cool_since or now) if cool else None
-        if hot and self.steps < STEPS and (self._stepped_at is None or now - self._stepped_at >= DOWN_S):
+        if hot and runs and self.steps < STEPS and (self._stepped_at is None or now - self._stepped_at >= DOWN_S):
             return self._step(1, now)
         if self.steps and self._cool_since is not None and now - self._cool_since >= UP_S:
             self._cool_since = now
@@ -91,7 +94,7 @@ class Board:
         self._meter: PowerMeter | None = None
         self._clock = clock
         self._heat = Heat(settings.hot_c, clock)
-        self._full: float | None = None
+        self._rates: tuple[float, ...] = ()
         self._joules: tuple[float, float] | None = None
         self._thread = Tireless("board", self._work, vitals)
         self._wait = wait
@@ -116,10 +119,10 @@ class Board:
         state = self._host.state()
         vitals = self._vitals
         vitals.temperature_c, vitals.limits, vitals.watts = _hottest(state), state.limits or (), self._watts()
-        before = self._heat.steps
-        if before == 0:
-            self._full = vitals.fps
-        if self._heat(vitals.temperature_c, vitals.limits):
+        before, fps = self._heat.steps, vitals.fps
+        if fps is not None and not before:
+            self._rates = (*self._rates, fps)[-RATES:]
+        if self._heat(vitals.temperature_c, vitals.limits, runs=fps is not None):
             self._limit()
             self._say(self._heat.steps > before)
 
@@ -137,10 +140,12 @@ class Board:
             self._meter.close()
 
     def _limit(self) -> None:
-        """A share of the rate that it had when it was cool, or might have had."""
-        told = [rate for rate in (self._settings.fps, self._full) if rate is not None]
-        hot = self._heat.steps > 0 and told
-        self._vitals.rate_limit = min(told) * self._heat.share if hot else self._settings.fps
+        """A share of the best rate that it had, or might have had."""
+        limit = self._settings.fps
+        if self._heat.steps:
+            best = max(self._rates)
+            limit = min(best, limit or best) * self._heat.share
+        self._vitals.rate_limit = limit
 
     def _say(self, slower: bool) -> None:
         limit, celsius = self._vitals.rate_limit, self._vitals.temperature_c

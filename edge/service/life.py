@@ -25,7 +25,7 @@ from edge.host.linux import Linux
 from edge.meter import detect
 from edge.pipeline import Pipeline
 from edge.recovery import Ladder
-from edge.service import heap, logs
+from edge.service import heap, lives, logs
 from edge.service.composition import Composition
 from edge.service.notify import Notify
 from edge.service.opening import opened
@@ -154,6 +154,7 @@ class Life:
         self._asked.at_end(self._end)
         try:
             self.supervisor.run()
+            why = lives.RENAMED if self.parts.renamed else why
         except Exception as error:  # noqa: BLE001 - the end of this life; the next one may do better
             code, why = _failed(error), _why(error)
         finally:

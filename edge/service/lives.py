@@ -26,6 +26,9 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 COUNTS, RUNS, WHY = "restarts", "runs", "why"
 
+RENAMED = "renamed"
+"""Why a life ends that goes on under another name: no restart."""
+
 
 class Notes(Protocol):
     """Small things that outlive the process."""
@@ -70,7 +73,7 @@ def _cause(ended: Path, notes: Notes, boot: str) -> str | None:
     if result == "signal" and told[2:3] == ["KILL"] and told[3:] and told[3] != "0":
         return "oom-kill"  # systemd itself says so only where it ends all for it (OOMPolicy)
     if result in (None, "success", "exit-code") and why:
-        return why
+        return None if why == RENAMED else why
     if result is not None:
         return "stopped" if result == "success" else result
     return None if ran is None else "killed" if ran == boot else "power"

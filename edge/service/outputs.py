@@ -73,10 +73,10 @@ class Outputs:
 
     def close(self, limit_s: float = CLOSE_S) -> None:
         """End all of them side by side; what takes longer stays behind."""
+        until = time.monotonic() + limit_s
         self._over.set()
         self._wanted.put(None)
-        self._thread.join(limit_s)
-        until = time.monotonic() + limit_s
+        self._thread.join(limit_s / 2)  # it may be ending or beginning one
         ends = [Thread(target=output.close, name="edge-end", daemon=True) for output in self.all]
         for end in ends:
             end.start()

@@ -1,7 +1,8 @@
 """Takes events from the loop, in no time, and keeps them: first on the disk, then their picture, then all are told.
 
 While the disk is full, read-only or broken, events are held in memory and tried again; whoever passes them on to a
-broker has them from here (`edge.events.Spool`), so that the house still hears.
+broker has them from here (`edge.events.Spool`), so that the house still hears; also of what a disk that hangs keeps
+waiting, though that may have no picture yet.
 """
 
 from __future__ import annotations
@@ -101,30 +102,34 @@ class Recorder:
         """Tell others from now on."""
         self._pictures, self._outputs = pictures, tuple(outputs)
 
-    def put(self, event: Event, frame: Frame, result: Result) -> None:
-        """Take an event and what was seen; returns at once. Where too many wait, the oldest is dropped, and counted."""
+    def put(self, event: Event, frame: Frame | None = None, result: Result | None = None) -> None:
+        """Take an event and what was seen; returns at once. Where too many wait, the oldest is dropped, and counted.
+
+        frame, result: None: it has no picture.
+        """
         self._vitals.happened(event)
+        shot = (frame, result) if frame is not None and result is not None else None
         with self._changed:
             near = len(self._new) < FRAMES
             full = len(self._new) >= HELD
             if full:
-                self._new.popleft()
-            self._new.append(_Taken(event, (frame, result) if near else None))
+                del self._new[1]  # the first one is being stored
+            self._new.append(_Taken(event, shot if near else None))
             self._changed.notify_all()
         if full:
             self._vitals.lost("events")
-        if self._pictures and not near:
+        if self._pictures and shot and not near:
             self._vitals.lost("pictures")
 
     def waiting(self, most: int) -> list[Event]:
         """The oldest events that wait for the broker; those that only memory holds as well."""
         with self._changed:
-            owed, held = set(self._owed), list(self._held)
+            owed, held, new = set(self._owed), list(self._held), [taken.event for taken in self._new]
         try:
-            stored = self._store.waiting(most + len(owed))
+            stored, new = self._store.waiting(most + len(owed)), []  # what is new is told once it is stored
         except OSError:  # the thread that writes finds it out, too, and says it
             stored = []
-        found = {event.id: event for event in [*stored, *held] if event.id not in owed}
+        found = {event.id: event for event in [*stored, *held, *new] if event.id not in owed}
         return list(found.values())[:most]
 
     def delivered(self, ids: Iterable[str]) -> None:
@@ -145,27 +150,37 @@ class Recorder:
         self._thread.close()
 
     def _record(self, _over: Flag) -> None:
-        while taken := self._next():
-            if isinstance(taken, _Taken):
-                self._take(taken)
-            if self._fine or self._clock() >= self._due_ns or self._over:
+        while self._waited():
+            if self._new:
+                self._take_first()
+            if self._fine or self._clock() >= self._due_ns:
                 self._settle()
+        self._settle()  # the disk may be well again since it was tried last
         if self._held:
             log.warning("events: %d could not be stored, and are lost", len(self._held))
+            self._vitals.lost("events", len(self._held))
 
-    def _next(self) -> _Taken | bool:
-        """An event that is new; True: something else is to do; False: all is over."""
+    def _waited(self) -> bool:
+        """Wait until something is to do; False: all is over."""
         with self._changed:
             due_s = max((self._due_ns - self._clock()) / 1e9, 0.0)
             self._changed.wait_for(lambda: self._new or self._over or (self._owed and self._fine), due_s)
-            if self._new:
-                return self._new.popleft()
-            return not self._over or bool(self._fine and self._owed)
+            return bool(self._new) or not self._over
+
+    def _take_first(self) -> None:
+        """Take what is new; it stays at hand for `waiting` until it is stored or held."""
+        try:
+            self._take(self._new[0])
+        finally:
+            with self._changed:
+                self._new.popleft()
 
     def _take(self, taken: _Taken) -> None:
-        event, pictures = taken.event, self._pictures
+        pictures = self._pictures
         if pictures and taken.shot:
-            event = msgspec.structs.replace(event, picture=pictures.name(event.id, event.at))
+            name = pictures.name(taken.event.id, taken.event.at)
+            taken.event = msgspec.structs.replace(taken.event, picture=name)
+        event = taken.event
         if not self._fine or not self._tried(event):
             self._hold(event)
         if pictures and taken.shot and event.picture:
@@ -218,7 +233,7 @@ class Recorder:
             with self._changed:
                 self._held.popleft()
         with self._changed:
-            owed = set(self._owed)
+            owed = self._owed - {taken.event.id for taken in self._new}
         self._store.delivered(owed)
         with self._changed:
             self._owed -= owed

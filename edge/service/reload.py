@@ -11,7 +11,7 @@ from typing import NamedTuple
 from edge.errors import EdgeError, one_line
 from edge.files import printable
 from edge.service.check import files, refuse
-from edge.settings import Settings, differs, load
+from edge.settings import Settings, load
 from edge.settings.differs import Part
 from edge.vitals import Vitals
 
@@ -25,14 +25,14 @@ Stamp = tuple[int, int, int] | None
 
 
 class Change(NamedTuple):
-    """New settings that are good, and the parts that they touch; see `edge.settings.differs`."""
+    """Settings that are good, and the parts of which a file that they name is another than before."""
 
     settings: Settings
-    parts: frozenset[Part]
+    touched: frozenset[Part]
 
 
 class Reload:
-    """Reads the file of a camera, and again whenever it changes. settings: those that count.
+    """Reads the file of a camera, and again whenever it changes. settings: the last that were good.
 
     clock: seconds that never run backwards. check: raises an EdgeError for settings that could not run here.
     Raises ConfigError where the file is not right to begin with; `check` is not asked then.
@@ -45,7 +45,7 @@ class Reload:
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[Settings], None] = refuse,
     ) -> None:
-        self._path = path
+        self.path = path
         self._clock = clock
         self._check = check
         self._tried = self._last = stamp(path)  # before it is read: what is written meanwhile is seen as news
@@ -54,7 +54,7 @@ class Reload:
         self._looked_at = clock()
 
     def changed(self, vitals: Vitals, asked: bool = False) -> Change | None:
-        """The new settings, where the file changed and is good, or the secret or the model that it names did.
+        """The settings, where the file changed or somebody asks, and it is good; they may be the same as before.
 
         Nothing is looked at more often than once a second, unless it is asked for, as by SIGHUP; files that are named
         are looked at when the settings are read. Where the file is bad all stays as it is; the reason is logged and
@@ -63,47 +63,37 @@ class Reload:
         now = self._clock()
         if not asked and now - self._looked_at < POLL_S:
             return None
-        found, before = stamp(self._path), self._last
+        found, before = stamp(self.path), self._last
         self._looked_at, self._last = now, found
         if not asked and (found == self._tried or found != before):
             return None
         self._tried = found
         return self._read(vitals, asked)
 
-    def revert(self, settings: Settings) -> None:
-        """Note that the camera went back to these: the file's are news again at the next change."""
-        self.settings = settings
-
     def judge(self, vitals: Vitals) -> None:
         """Say what cannot work of the settings that count, where something cannot; they count all the same."""
         try:
             self._check(self.settings)
         except (EdgeError, OSError) as error:
-            words = f"{printable(self._path)}: {one_line(error)}"
+            words = f"{printable(self.path)}: {one_line(error)}"
             log.warning("settings: %s", words)
             vitals.problem("settings", words)
 
     def _read(self, vitals: Vitals, asked: bool) -> Change | None:
         where = ""
         try:
-            settings = load(self._path)
-            where = f"{printable(self._path)}: "
+            settings = load(self.path)
+            where = f"{printable(self.path)}: "
             self._check(settings)
         except (EdgeError, OSError) as error:
             self._refuse(vitals, f"{where}{one_line(error)}", asked)
             return None
         if "settings" in vitals.problems:
             vitals.problem("settings", None)
-            log.warning("settings: %s is good again", printable(self._path))
-        there = named(settings)
-        touched: set[Part] = {part for part, stamps in there.items() if self._named.get(part, stamps) != stamps}
-        parts = differs(self.settings, settings) | touched
+            log.warning("settings: %s is good again", printable(self.path))
+        there, before = named(settings), self._named
         self.settings, self._named = settings, there
-        if not parts:
-            return None
-        vitals.reloads += 1
-        log.info("settings: %s was read again; changed: %s", printable(self._path), ", ".join(sorted(parts)))
-        return Change(settings, parts)
+        return Change(settings, frozenset(part for part, stamps in there.items() if before.get(part, stamps) != stamps))
 
     def _refuse(self, vitals: Vitals, words: str, asked: bool) -> None:
         vitals.refused += 1

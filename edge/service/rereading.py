@@ -56,8 +56,8 @@ class Rereading:
         change = self._reload.changed(self._vitals, asked)
         with self._lock:
             if change is not None:
-                before = self._new.parts if self._new else frozenset()
-                self._new = Change(change.settings, before | change.parts)
+                before = self._new.touched if self._new else frozenset()
+                self._new = Change(change.settings, before | change.touched)
             self._awaited = self._awaited or told
             new = self._new
         if new is None:

@@ -33,7 +33,8 @@ class Asked:
     def reloads(self) -> bool:
         """Whether settings are to be read again; once for each time that it was asked."""
         asked = self._reload.is_set()
-        self._reload.clear()
+        if asked:  # what is asked between the two lines is of the same reading; where nothing was, it is of the next
+            self._reload.clear()
         return asked
 
     def at_end(self, then: Callable[[], None]) -> None:

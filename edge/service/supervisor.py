@@ -17,7 +17,7 @@ from typing import Protocol
 
 from edge.errors import CameraError, ConfigError, EdgeError, ModelError, one_line
 from edge.pipeline import Pipeline
-from edge.recovery import jittered
+from edge.recovery import STEADY_S, Backoff
 from edge.service.notify import Notify
 from edge.service.opening import Opening
 from edge.service.pace import Pace
@@ -36,9 +36,6 @@ OPENING_S, HUNG = 120.0, 2
 
 PAUSE_S, PAUSE_MOST_S = 1.0, 30.0
 """Before all is opened again: the first time, and at most."""
-
-STEADY_S = 10.0
-"""What ran for so long ran well: a failure after that is a new one."""
 
 
 class Parts(Protocol):
@@ -92,11 +89,12 @@ class Supervisor:
         self._controls = controls
         self.signs = Signs(vitals, notify, clock)
         self._clock = clock
-        self._chance = chance
+        self._pauses = Backoff(PAUSE_S, PAUSE_MOST_S, chance)
         self._over = Flag()
         self._wait = wait or self._over.wait
         self._pace = Pace(self._wait, clock)
         self._pipeline: Pipeline | None = None
+        self._opening: Opening | None = None
         self._again = False
         self._tries = self._hung = 0
         self._well_at = clock()
@@ -135,24 +133,38 @@ class Supervisor:
     def _tick(self) -> bool:
         """While it waits: look at what is asked; whether to wait on."""
         self._parts.lapsed()
+        return not self._asked()
+
+    def _asked(self) -> bool:
+        """Adopt what is new; whether something else is asked for than what goes on."""
         self._again = self._parts.changed() or self._again
-        return not (self._over.is_set() or self._again)
+        if self._pipeline is not None:
+            self._pipeline.be_patient(self._settings().recovery.patience_s)
+        return self._over.is_set() or self._again or self._controls.paused
 
     def _open(self) -> Pipeline:
         """Open camera and model. Raises what opening them raises, and _Stopped where something else is asked for."""
         self.signs.stands()
         self.signs.at_work("opening camera and model")
-        opening = Opening(self._work)
+        if self._opening is not None:  # it was given up, and may hold the camera yet
+            self._await(self._opening)
+        self._opening = opening = Opening(self._work)
+        self._await(opening)
+        return opening.pipeline
+
+    def _await(self, opening: Opening) -> None:
+        """Wait until it has ended; one that hangs is left behind."""
         while not opening.await_(TICK_S):
             self.signs.alive()
-            if not self._tick() or self._controls.paused:
+            if not self._tick():
                 opening.abandon()
                 raise _Stopped
             if self.signs.quiet_s > OPENING_S:
                 opening.abandon()
+                self._opening = None
                 self._hung += 1
                 raise CameraError(f"opening camera and model takes longer than {OPENING_S:g} s; see whether one hangs")
-        return opening.pipeline
+        self._opening = None
 
     def _recover(self, error: Exception) -> None:
         """Wait before all is opened again. Raises the error where that was tried for long enough."""
@@ -166,7 +178,7 @@ class Supervisor:
             self._vitals.ladder.climb("restart", words)
             log.error("nothing helps here after %d tries; another process may do better", self._tries)
             raise error
-        pause_s = jittered(min(PAUSE_S * 2 ** (self._tries - 1), PAUSE_MOST_S), self._chance)
+        pause_s = self._pauses()
         log.warning("%s; all is opened again in %.1f s, try %d", words, pause_s, self._tries)
         self.signs.say(words)
         self._idle(pause_s)
@@ -177,7 +189,7 @@ class Supervisor:
         until = self._clock() + seconds
         while (left := until - self._clock()) > 0 and not self._wait(min(left, TICK_S)):
             self.signs.alive()
-            if not self._tick() or self._controls.paused:
+            if not self._tick():
                 return
 
     def _pause(self) -> None:
@@ -192,7 +204,12 @@ class Supervisor:
             self._tick()
         if not self._over.is_set():
             log.info("no longer paused")
-        self._well_at, self._tries = self._clock(), 0
+        self._well(self._clock())
+
+    def _well(self, now: float) -> None:
+        """What fails after this is a new failure."""
+        self._well_at, self._tries = now, 0
+        self._pauses.reset()
 
     # --- frames
 
@@ -201,32 +218,33 @@ class Supervisor:
         self._pipeline = pipeline
         if self._over.is_set():  # `stop` may have come before it was there to be stopped
             return True
-        opened_at, results = self._clock(), 0
+        runs_at, results = self._clock(), 0
         self._dropped = self._skipped = 0
-        for frame, result in pipeline.pairs():
+        for frame, result in pipeline.pairs(lambda: self._tick() or pipeline.stop()):
             now = self._clock()
+            if self._vitals.condition != "running":
+                runs_at = now
             self._vitals.seen(frame, result)
             self.signs.runs(result)
             self._parts.saw(frame, result)
             results += 1
-            if now - opened_at > STEADY_S:
-                self._well_at, self._tries = now, 0
+            if now - runs_at > STEADY_S:
+                self._well(now)
             self._count(pipeline)
             self._pace(self._vitals.rate_limit, self._held)
-            self._again = self._parts.changed() or self._again
-            if self._over.is_set() or self._again or self._controls.paused:
+            if self._asked():
                 return self._over.is_set()
         return self._ended(pipeline, results)
 
     def _held(self) -> bool:
         """While it waits for the next frame to be due."""
         self.signs.alive()
-        return not self._controls.paused and self._tick()
+        return self._tick()
 
     def _ended(self, pipeline: Pipeline, results: int) -> bool:
         """What the end of a source means; whether it is the end."""
-        if self._over.is_set():
-            return True
+        if self._over.is_set() or self._again or self._controls.paused:
+            return self._over.is_set()
         if pipeline.camera.live or not results:
             raise CameraError(f"{pipeline.source}: it gives no more frames; check it")
         log.info("%s has ended", pipeline.source)

@@ -74,7 +74,7 @@ def may(dry_run: bool, system: System, user: int, booted: Path = BOOTED) -> None
 
 
 def carry_out(steps: list[Step], dry_run: bool, run: Runner) -> None:
-    """Tell each step, and do it. Raises EdgeError, which says how far it came."""
+    """Tell each step, and do it. Raises EdgeError: the step that was told last failed."""
     for number, step in enumerate(steps):
         click.echo(f"would {step.words}" if dry_run else step.words)
         try:

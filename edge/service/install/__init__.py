@@ -2,6 +2,7 @@
 
 /etc/edge/NAME.toml                 the camera's settings, written once and then its owner's
 /etc/systemd/system/edge@.service   the unit, one for all cameras; what follows is, too
+/etc/systemd/system/edge@.service.d/backoff.conf  pauses that grow, where systemd knows them
 /etc/udev/rules.d/70-edge.rules     who may use cameras and accelerators
 /etc/sysusers.d/edge.conf           the user `edge`; also the groups that were made for it
 /etc/tmpfiles.d/edge.conf           the modes of settings and secrets

@@ -9,11 +9,14 @@ import edge
 from edge.errors import ConfigError
 from edge.service.install.environment import Environment
 from edge.service.install.steps import Keep, Remove, RemoveEmpty, Run, Runner, Step, Write
-from edge.service.install.system import MODES, RULES, SHIPPED, UNIT, USER, USERS, System, named
+from edge.service.install.system import BACKOFF, MODES, RULES, SHIPPED, UNIT, USER, USERS, System, named
 from edge.service.places import STATE
 
 PROGRAM = "/opt/edge/bin/edge"
 """The command in the unit as it ships."""
+
+GROWS = 254
+"""The first systemd that knows pauses that grow: its NEWS. An older one warns of keys that it does not know."""
 
 
 class Wanted(NamedTuple):
@@ -35,6 +38,8 @@ def install(wanted: Wanted, environment: Environment, system: System, run: Runne
     settings, users = _settings(wanted, system), _users(system)
     modes = _differs(system, MODES, _head() + shipped("tmpfiles.conf"))
     unit = _differs(system, UNIT, service(environment))
+    if system.systemd() >= GROWS:
+        unit += _differs(system, BACKOFF, _head() + shipped("backoff.conf"))
     rules = _differs(system, RULES, _head() + shipped("70-edge.rules"))
     own = _reboot(wanted, system)
     steps: list[Step] = [*users, *modes, *settings, *rules, *unit, *own]

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.errors import ConfigError
 from edge.service.install.plan import example, made_groups, reloaded_rules
 from edge.service.install.steps import Keep, Remove, RemoveEmpty, Run, Step
-from edge.service.install.system import CACHE, MODES, RULES, UNIT, USER, USERS, System, named
+from edge.service.install.system import BACKOFF, CACHE, MODES, RULES, UNIT, USER, USERS, System, named
 from edge.service.places import SETTINGS, STATE
 
 YOURS = "it is yours; --purge removes it"
@@ -74,7 +74,7 @@ def _reloaded(system: System) -> list[Step]:
 
 def _shared(system: System, purge: bool) -> list[Step]:
     """What all cameras share."""
-    files = [system.at(place) for place in (UNIT, RULES, MODES)]
+    files = [system.at(place) for place in (UNIT, BACKOFF, RULES, MODES)]
     steps: list[Step] = [Remove(path) for path in files if path.exists()]
     if system.running and steps:
         steps += [*_reloaded(system), *reloaded_rules()]
@@ -83,7 +83,7 @@ def _shared(system: System, purge: bool) -> list[Step]:
         steps.append(Remove(cache))
     if fetched.exists():
         steps.append(Remove(fetched) if purge else Keep(fetched, YOURS))
-    folders = [path for path in (system.at(SETTINGS), system.at(STATE)) if path.is_dir()]
+    folders = [path for path in (system.at(BACKOFF).parent, system.at(SETTINGS), system.at(STATE)) if path.is_dir()]
     return [*steps, *(RemoveEmpty(folder) for folder in folders)]
 
 

@@ -14,12 +14,14 @@ SHIPPED = Path(__file__).parents[1] / "systemd"
 """Where the files lie that are put in place."""
 
 UNIT = "/etc/systemd/system/edge@.service"
+BACKOFF = "/etc/systemd/system/edge@.service.d/backoff.conf"
 RULES = "/etc/udev/rules.d/70-edge.rules"
 USERS = "/etc/sysusers.d/edge.conf"
 MODES = "/etc/tmpfiles.d/edge.conf"
 CACHE = "/var/cache/edge"
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 USER = "edge"
+LIBRARY = "libsystemd-shared-"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -70,6 +72,12 @@ class System(NamedTuple):
         """The cameras that are enabled, or have settings, sorted."""
         files = self.at(SETTINGS).glob("*.toml")
         return sorted({*self.enabled(), *(path.stem for path in files if NAME.fullmatch(path.stem))})
+
+    def systemd(self) -> int:
+        """The version of its systemd, as the library of its programs is named; 0 where there is none."""
+        libraries = (path for usual in ("", "*/") for path in self.root.glob(f"usr/lib*/{usual}systemd/{LIBRARY}*.so"))
+        versions = (re.match(r"\d+", path.name.removeprefix(LIBRARY)) for path in libraries)
+        return max((int(version[0]) for version in versions if version), default=0)
 
     def groups(self) -> list[str]:
         """The names of its groups."""

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -112,7 +113,10 @@ class Service:
         return self._eventually(lambda: self.said(mark, words), f"the journal says {words!r}")[0]
 
     def health(self):
-        with urlopen("http://127.0.0.1:8080/health", timeout=10) as answer:
+        try:
+            with urlopen("http://127.0.0.1:8080/health", timeout=10) as answer:
+                return json.load(answer)
+        except HTTPError as answer:  # 503: it does not run now
             return json.load(answer)
 
     def awaits_running(self):
@@ -210,16 +214,22 @@ def test_a_camera_that_goes_and_returns_costs_frames_and_no_life(service, shell,
         (DRIVER / "unbind").write_text("vivid.0")
     else:
         shell(f"v4l2-ctl -d {CAMERA} -c disconnect=1")
-    service.awaits(mark, "waiting up to")
-    noticed = time.monotonic() - gone
-    if way == "unplugged":
-        service.awaits_event("gone", "blue", had)
-        assert service.health()["condition"] == "recovering" and "camera" in service.health()["problems"]
-        (DRIVER / "bind").write_text("vivid.0")
+    try:
+        service.awaits(mark, "waiting up to")
+        noticed = time.monotonic() - gone
+        told = service.health()
+        time.sleep(2 if way == "unplugged" else 0)
+    finally:
+        if way == "unplugged":
+            (DRIVER / "bind").write_text("vivid.0")
     back = time.monotonic()
     service.awaits(mark, "running again")
-    tell(f"noticed after {noticed:.1f} s, running again {time.monotonic() - back:.1f} s after its return")
-    assert noticed < NOTICED_S and time.monotonic() - back < 2 * BACK_S
+    again = time.monotonic() - back
+    tell(f"noticed after {noticed:.1f} s, running again {again:.1f} s after its return")
+    assert noticed < NOTICED_S and again < BACK_S
+    if way == "unplugged":
+        assert told["condition"] == "recovering" and "camera" in told["problems"]
+        service.awaits_event("gone", "blue", had)
     service.awaits_running()
     service.sees("green")
     assert service.process == process and service.shown("NRestarts") == "0"
@@ -262,23 +272,28 @@ def free(shell):
     shell(f"mount -o remount,rw {STATE}")
 
 
-@pytest.mark.parametrize(("harm", "mend", "why"), [(fill, empty, "full"), (protect, free, "read-only")])
-def test_a_disk_that_takes_nothing_loses_no_event(service, shell, harm, mend, why):
+# What is written into a file that was open before is kept by the kernel in memory then, and a picture is a new file.
+@pytest.mark.parametrize(
+    ("harm", "mend", "part", "why"),
+    [(fill, empty, "events", "disk is full"), (protect, free, "snapshots", "Read-only file system")],
+)
+def test_a_disk_that_takes_nothing_loses_no_event(service, shell, harm, mend, part, why):
     service.sees("nothing")
     service.awaits_running()
     mark, process, had = service.mark(), service.process, len(service.events())
     harm(shell)
     for colour in ("red", "green", "blue", "nothing"):
         service.sees(colour)
-    assert why in service.awaits(mark, why)
-    assert why in service.health()["problems"]["events"].lower()
-    assert len(service.events()) == had
+    service.awaits(mark, why)
+    assert why in service.health()["problems"][part]
+    assert part != "events" or len(service.events()) == had
     mend(shell)
     service.awaits_running()
+    service.awaits(mark, f"{part} works again")
+    shell("sync && echo 3 >/proc/sys/vm/drop_caches")
     happened = [(row["kind"], row["label"]) for row in service.events()[had:]]
     assert happened == [("appeared", "red"), ("changed", "green"), ("changed", "blue"), ("gone", "blue")]
-    assert service.said(mark, "events works again")
-    assert "events" not in service.health()["dropped"]
+    assert not {"events", "spool"} & service.health()["dropped"].keys()
     assert service.process == process and service.shown("NRestarts") == "0"
 
 
