@@ -14,7 +14,7 @@ PASSWORD = re.compile(r"^(\w+://[^/\s:@]*:)[^/\s]*@")
 """In front of the host of an address: the user and a password; RFC 3986, section 3.2.1."""
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file completely or not at all, also where the power fails: beside it first, and then in its place.
 
     Raises:
@@ -25,13 +25,13 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OSError(errno.EINVAL, "no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _write(path, data)
+        _write(path, data, mode)
     except OSError as error:  # of the file beside it, whose name tells nobody anything
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     sync(path.parent)
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, mode: int) -> None:
     import tempfile  # slow to import, and what runs a model writes no files
 
     handle, name = tempfile.mkstemp(prefix=".edge-", dir=path.parent)
@@ -40,7 +40,7 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(handle)
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -59,8 +59,11 @@ def open(kind: str, model: ModelFile, options: dict[str, Any], told: Callable[[s
             return AdapterError(
                 f"{kind}: Python itself does not start in a process of its own: {loss}; see `pip check`"
             )
-        starved = loss.how == "SIGKILL" or loss.phase == "start"
-        advice = "free some memory" if starved else "the model or its runtime is broken, or the board is"
+        advice = "the model or its runtime is broken, or the board is"
+        if loss.how == "SIGKILL":
+            advice = "something killed it, or memory ran out: free some"
+        elif loss.phase == "start":
+            advice = "the board has too much to do, or no memory"
         return (InferenceError if loss.phase == "run" else DeviceError)(f"{words}; {advice}")
 
     wanted = Wanted(

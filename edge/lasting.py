@@ -35,8 +35,9 @@ class Lasting:
     """Yields the frames of a live camera, and of the one that `reopen` gives in its place each time it fails.
 
     reopen: opens the same camera again; raises CameraError. name: as users know it. patience_s: so long a camera may be
-    away, from its failure until it runs steadily again; may be changed at any time. ladder: is told of each try. clock: seconds. wait: waits so many seconds;
-    True where all is over. reset: of the USB device at a place. chance: gives numbers from 0 to 1.
+    away, from its failure until it runs steadily again; may be changed at any time. ladder: is told of each try. clock:
+    seconds. wait: waits so many seconds; True where all is over. reset: of the USB device at a place. chance: gives
+    numbers from 0 to 1.
     """
 
     live = True

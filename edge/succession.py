@@ -61,8 +61,8 @@ class Succession:
     order: what may run, as `openers` makes it. engine: one that is open already, which is not opened again.
     clock: seconds. wait: waits so many seconds; True where all is over. most_s: so long a frame waits for one that is
     being opened before the next of the order is opened as well. ladder: is told of each try in place of one that was
-    lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1. waiting: is called every second while a
-    frame waits for an opening; may be replaced.
+    lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1. waiting: is called every second while
+    a frame waits for an opening; may be replaced.
     """
 
     def __init__(

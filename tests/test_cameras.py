@@ -398,6 +398,36 @@ def test_the_end_of_a_stream_is_a_failure_unless_its_header_told_it(promised):
         list(camera)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_pictures_of_a_stream_that_would_fill_the_memory_end_it(live):
+    huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8000, 8000, 3))
+    capture = Capture([np.zeros((4, 4, 3), np.uint8), huge], CAP_PROP_FRAME_COUNT=2)
+    camera, seen = stream.Stream(capture, "http://a/b", live, lambda: 0), []
+    with (
+        contextlib.nullcontext() if not live else pytest.raises(CameraError, match="b: it sends pictures of 8000x8000")
+    ):
+        seen.extend(frame.size for frame in camera)
+    assert seen == [(4, 4), (8000, 8000)][: 1 if live else 2]
+
+
+def test_a_stream_whose_header_tells_of_huge_pictures_is_not_begun():
+    jpeg = cv2.imencode(".jpg", np.zeros((7200, 7200), np.uint8))[1].tobytes()
+    part = b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(jpeg), jpeg)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def send():
+            with contextlib.suppress(OSError), server.accept()[0] as line:
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n"
+                line.sendall(head + 9 * part)
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        with pytest.raises(CameraError, match=r"it sends pictures of 7200x7200; have it send at most 50 million"):
+            stream.open(url=f"http://127.0.0.1:{port}/")
+        thread.join(10)
+
+
 def test_a_stream_that_nobody_sends_is_an_error():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

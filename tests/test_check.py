@@ -1,5 +1,6 @@
 """`edge service check`: what a camera's file comes to on this machine, without anything being opened."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def front_door(tmp_path, profile_file, monkeypatch):
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     profile_file()
 
-    def write(text="", name="front-door.toml", profile="profile = 'p.toml'\nsource = 'sample:'\n"):
+    def write(text="", name="front-door.toml", profile="profile = 'p.toml'\nsource = 'sample:'\nrepeat = true\n"):
         path = tmp_path / name
         path.write_text(f"{profile}{text}")
         return path
@@ -40,7 +41,7 @@ def test_a_good_file_says_what_will_run(cli, front_door, tmp_path):
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         f"{path}: good",
-        "  source: sample:",
+        "  source: sample:, again and again",
         "  profile: p",
         "  interpreter 1: scripted, model tiny, 12 labels",
         "  rules: 2 labels count",
@@ -95,12 +96,14 @@ def test_the_state_of_a_camera_lies_where_systemd_says_else_in_the_home(tmp_path
         ("profile = 'p.toml'\n[rules]\nlabels = ['yxcvb']", "give one of its labels"),
         ("[mqtt]\nhost = 'x'\ntls = true\nca_file = 'nowhere.pem'", "mqtt.ca_file: "),
         ("[mqtt]\nhost = 'x'\ntls = true\nca_file = 'p.toml'", "give certificates as PEM"),
+        ("[mqtt]\nhost = 'x'\ntls = true\nca_file = 'pipe'", "no regular file; give certificates as PEM"),
         ("[mqtt]\nhost = 'x'\nusername = 'u'\npassword_file = 'two.txt'", "mqtt.password_file: "),
         ("source = 'rtsp://me@host/'\nsource_password_file = 'two.txt'", "others may read it"),
     ],
 )  # fmt: skip
 def test_what_a_file_names_and_cannot_have_is_wrong(front_door, tmp_path, text, words):
     (tmp_path / "two.txt").write_text("class a\nclass b\n")
+    os.mkfifo(tmp_path / "pipe")
     path = front_door(text, profile="")
     assert any(words in line for line in wrong(path)), wrong(path)
     if "two.txt" not in text or "labels" not in text:

@@ -1,6 +1,7 @@
 """`edge events`: what a camera saw."""
 
 import json
+import sqlite3
 import time
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
@@ -157,6 +158,15 @@ def test_what_another_user_keeps_is_told_with_advice(cli, plain_user, monkeypatc
     assert (ran.code, ran.err) == (1, f"edge: {path} may not be read; use sudo, or join the group that owns it\n")
 
 
+def test_a_database_without_events_is_no_matter_of_permission(cli, tmp_path):
+    path = tmp_path / "e"
+    with closing(sqlite3.connect(path)) as bare:
+        bare.execute("PRAGMA journal_mode = WAL")
+        bare.execute("CREATE TABLE other (number)")
+        ran = cli("events", path)
+    assert (ran.code, ran.err) == (1, f"edge: {path} cannot be read as events: no such table: events\n")
+
+
 # --- following
 
 
@@ -180,9 +190,15 @@ def test_what_happens_is_shown_as_it_happens(tmp_path):
         for each in tmp_path.glob("e*"):
             each.unlink()
 
+    def begun_anew():
+        sqlite3.connect(path).close()
+        path.write_bytes(b"not yet")
+
     meanwhile = Meanwhile(
         lambda: None,
         lambda: keep(path, event(20), event(21, label="dog")),
+        put_aside,
+        begun_anew,
         put_aside,
         lambda: keep(path, event(30)),
         lambda: keep(path, event(31)),

@@ -144,10 +144,10 @@ def test_pauses_between_restarts_grow_where_systemd_can(machine, version, knows)
     library = machine.system.at(f"/usr/lib/aarch64-linux-gnu/systemd/libsystemd-shared-{version}.so")
     library.parent.mkdir(parents=True)
     library.touch()
-    machine.install(text=example("sample:"))
+    for _ in range(2):
+        steps = machine.install(text=example("sample:"))
     path = "etc/systemd/system/edge@.service.d/backoff.conf"
-    assert ("RestartMaxDelaySec=300" in machine.files().get(path, "")) == knows
-    assert machine.install() == []
+    assert ("RestartMaxDelaySec=300" in machine.files().get(path, "")) == knows and not steps
     machine.uninstall("door")
     library.unlink()
     assert machine.files() == before and not machine.system.at(path).parent.exists()
@@ -205,10 +205,31 @@ def test_a_user_of_that_name_who_is_somebody_else_is_left_alone(machine):
         machine.install()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "x" * 80])
+@pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "x" * 80, "edgekit"])
 def test_a_name_that_can_be_none_is_refused(name):
     with pytest.raises(ConfigError, match="no camera's name"):
         named(name)
+
+
+@pytest.mark.parametrize("link", ["etc/edge", "var/lib", "etc/systemd/system/edge@door.service.d", "etc/ring"])
+def test_what_leads_out_of_the_system_is_refused(machine, tmp_path_factory, link):
+    machine.install(reboot=True)
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "door.toml").write_text("of another machine")
+    path = machine.system.at(link)
+    if path.exists():
+        shutil.rmtree(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path if "ring" in link else outside)
+    if "ring" in link:
+        assert machine.system.at(link) == path
+        return
+    with pytest.raises(ConfigError, match=f"{path}.* leads out of {tmp_path_factory.getbasetemp()}"):
+        machine.install(reboot=True)
+        machine.uninstall("door", purge=True)
+    with pytest.raises(ConfigError, match="leads out of"):
+        machine.uninstall("door", purge=True)
+    assert [each.name for each in outside.iterdir()] == ["door.toml"]
 
 
 def test_the_example_is_right_and_takes_any_source(tmp_path):
@@ -480,6 +501,8 @@ def test_a_system_in_a_folder_has_the_environment_that_lies_there(made, tmp_path
 
 
 def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card):
+    code, _, err = said(capsys, "install", "not-there", "--source", "nowhere.mp4", "--dry-run")
+    assert code == 2 and "source /etc/edge/nowhere.mp4: no such file or folder" in err
     file = tmp_path / "door.toml"
     file.write_text('source = "sample:"\nfoo = 1\n')
     code, _, err = said(capsys, "install", str(file), *card)
@@ -488,6 +511,9 @@ def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card
     assert "leave one of the two out" in said(capsys, "install", str(file), "--source", "a", *card)[2]
     assert said(capsys, "install", str(file), *card)[0] == 0
     assert "no camera was found" in said(capsys, "install", "door", *card)[2]
+    for source, why in (("rtsp://u:secret@h/x", "holds a password"), ("x\ny", "source: "), ("x\x7f", "not TOML")):
+        code, out, err = said(capsys, "install", "door", "--source", source, *card)
+        assert (code, out) == (2, "") and why in err and "secret@" not in err
     there = tmp_path / "etc/edge/door.toml"
     there.parent.mkdir(parents=True)
     there.write_text('source = "sample:"\n')

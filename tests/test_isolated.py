@@ -74,6 +74,13 @@ def test_a_child_that_cannot_start_is_an_error_that_says_so(tiny_file, monkeypat
         scripted(tiny_file, "class 1")
 
 
+def test_a_child_that_is_killed_while_python_starts_may_start_later(tiny_file, monkeypatch, tmp_path):
+    (tmp_path / "msgspec.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(DeviceError, match="was lost: SIGKILL while it started; something killed it, or memory"):
+        scripted(tiny_file, "class 1")
+
+
 def test_the_child_gets_all_that_is_known_of_the_file(tiny_file):
     file = models.load(tiny_file)
     wanted = isolated.Wanted(

@@ -10,7 +10,7 @@ from edge import adapters
 from edge.errors import CameraError, DeviceError
 from edge.lasting import OPEN_S, Lasting
 from edge.preprocess import frame_of
-from edge.recovery import Ladder
+from edge.recovery import STEADY_S, Ladder
 
 GUARD_S = 15.0
 
@@ -44,14 +44,17 @@ def lasting(*script, state, patience_s=60.0, time=None):
 def test_a_camera_that_never_fails_is_the_camera_itself(tmp_path):
     camera = lasting("frames 5", state=tmp_path / "state")
     assert [frame.index for frame in camera] == list(range(5))
-    assert camera.live and camera.skipped == 0 and not camera.away
+    assert camera.live and camera.skipped == 0
 
 
 def test_a_camera_that_comes_back_goes_on_with_the_next_number(tmp_path, caplog):
     time = Time()
     script = ("frames 3", "fail cable pulled", "absent 3", "frames 2", "fail cable pulled", "frames 1")
-    camera = lasting(*script, state=tmp_path / "state", time=time)
-    assert [frame.index for frame in camera] == [0, 1, 2, 3, 4, 5]
+    camera, seen = lasting(*script, state=tmp_path / "state", time=time), []
+    for frame in camera:
+        time.now += STEADY_S + 1
+        seen.append(frame.index)
+    assert seen == [0, 1, 2, 3, 4, 5]
     assert time.waited == [0.25, 0.5, 1.0, 1.0, 0.25]  # never more than a second between two tries
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         "camera:0: scripted camera: cable pulled; the script says so; waiting up to 60 s for it to return",
@@ -59,6 +62,40 @@ def test_a_camera_that_comes_back_goes_on_with_the_next_number(tmp_path, caplog)
         "camera:0: scripted camera: cable pulled; the script says so; waiting up to 60 s for it to return",
         "camera:0 is back after 0.2 s",
     ]
+
+
+def test_one_that_comes_back_for_a_frame_and_fails_again_is_in_the_same_outage(tmp_path):
+    time, resets, seen = Time(), [], []
+    reopen = opener(*["frames 1", "fail x"] * 99, state=tmp_path / "state")
+    given = {"clock": time, "wait": time.wait, "chance": lambda: 0.5, "reset": resets.append}
+    camera = Lasting(on_usb(reopen()), lambda: on_usb(reopen()), "camera:0", 60.0, **given)
+    with pytest.raises(CameraError, match="x; the script says so; it did not return for good within 60 s"):
+        seen.extend(frame.index for frame in camera)
+    assert time.waited == [0.25, 0.5, *[1.0] * 60] and len(seen) == len(time.waited) + 1
+    assert resets == ["1-1"]
+
+
+def test_a_camera_that_hangs_after_a_frame_did_not_run_steadily(tmp_path):
+    time = Time()
+    reopen = opener("frames 1", "fail x", "frames 1", "fail y", "frames 1", state=tmp_path / "state")
+    camera = Lasting(reopen(), reopen, "camera:0", 60.0, clock=time, wait=time.wait, chance=lambda: 0.5)
+    for _ in camera:
+        pass
+    assert time.waited == [0.25, 0.5]
+    time.now += STEADY_S + 1
+    camera.give_up("no frame for 10 s")
+    assert list(camera) and time.waited == [0.25, 0.5, 1.0]
+
+
+def test_patience_may_change_while_it_is_away(tmp_path):
+    time = Time()
+    camera = lasting("frames 1", "fail x", "absent 99", state=tmp_path / "state", time=time)
+    frames = iter(camera)
+    next(frames)
+    camera.patience_s = 5.0
+    with pytest.raises(CameraError, match="it did not return for good within 5 s"):
+        next(frames)
+    assert 105 < time.now <= 106.25
 
 
 def test_patience_ends_and_the_error_says_so(tmp_path):
@@ -83,24 +120,6 @@ def test_one_that_opens_and_fails_at_once_is_still_away(tmp_path, caplog):
         list(camera)
     assert 110 < time.now <= 111.25
     assert caplog.text.count("waiting up to") == 1
-
-
-def test_it_is_away_from_its_failure_to_the_next_frame_and_no_longer_than_patience(tmp_path):
-    script = ("frames 1", "fail x", "absent 2", "frames 1")
-    time, away = Time(), []
-    reopen = opener(*script, state=tmp_path / "state")
-
-    def watched():
-        away.append(camera.away)
-        return reopen()
-
-    camera = Lasting(reopen(), watched, "camera:0", 1.0, clock=time, wait=time.wait, chance=lambda: 0.5)
-    frames = iter(camera)
-    next(frames)
-    assert not camera.away
-    assert next(frames).index == 1
-    assert away == [True, True, False]
-    assert not camera.away
 
 
 def test_stopping_ends_the_waiting(tmp_path):
@@ -276,7 +295,7 @@ def test_an_opening_that_hangs_is_given_up_and_what_comes_of_it_is_closed(fails)
     assert begun.wait(GUARD_S)
     assert camera.recovering
     time.now += OPEN_S + 1
-    assert camera.away and not camera.recovering
+    assert not camera.recovering
     camera.give_up("opening it hangs")
     assert [frame.index for frame in camera] == [1]
     gate.set()

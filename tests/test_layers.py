@@ -18,7 +18,7 @@ LAYERS = [
     {"coral", "cores", "worker", "vitals", "usb"},
     {"models", "adapters", "channel", "probe", "scale", "tireless"},
     {"cameras", "interpreters", "power", "host", "preprocess", "tasks"},
-    {"boards", "source", "meter", "events", "picture", "isolated"},
+    {"boards", "source", "meter", "events", "picture", "isolated", "listener"},
     {"profile"},
     {"engine"},
     {"openings"},

@@ -17,7 +17,7 @@ from edge.host import Facts, State
 from edge.host.scripted import Scripted
 from edge.recovery import Ladder
 from edge.service.life import Life, _meter, run
-from edge.service.lives import ENDED
+from edge.service.lives import ENDED, WHY
 from edge.service.opening import opened
 from edge.service.places import EVENTS
 from edge.service.reload import Reload
@@ -66,6 +66,14 @@ class Camera:
         host = Scripted(FACTS, [State(at_ns=0, temperature_c=50.0)])
         self.one = Life(Reload(self.file), self.asked, work=here, host=host, meter=lambda settings: None)
         return self.one
+
+    def save(self, parts, first, last, adopt=True):
+        """Change the file of a camera that runs; whether camera and model are to be opened again."""
+        self.file.write_text(f'{first}profile = "p.toml"\n{last}')
+        self.asked.take(signal.SIGHUP)
+        for _ in range(2):
+            parts._rereading.look()
+        return adopt and parts.changed()
 
     def events(self):
         store = Store(self.state / EVENTS, Events())
@@ -192,6 +200,38 @@ def test_another_camera_that_is_not_there_makes_room_for_the_one_that_ran(camera
     assert life.vitals.ladder.counts["pipeline"] == 0
 
 
+@pytest.fixture
+def running(camera):
+    """A camera that runs, and whose loop is turned by hand."""
+    life = camera.write("frames 1").life()
+    frames = iter(opened(life.parts.settings, Ladder(), isolated=False).pairs())
+    life.parts.saw(*next(frames))
+    life.vitals.condition = "running"
+    yield life.parts
+    life.parts.close("stopped")
+
+
+def test_a_second_save_leaves_the_way_back_open(camera, running, caplog):
+    before = running.settings
+    assert camera.save(running, 'source = "camera:63"\n', RULES)
+    running._vitals.condition = "recovering"
+    assert not camera.save(running, 'source = "camera:63"\n', "[rules]\n")
+    assert running.fell_back("it does not open") and running.settings is before
+    assert running._vitals.problems == {"settings": "it does not open"}
+    assert not running.fell_back("nor does this")
+
+
+def test_what_is_saved_while_the_camera_goes_back_is_compared_with_what_it_went_back_to(camera, running, caplog):
+    caplog.set_level("INFO", "edge")
+    camera.save(running, 'source = "camera:63"\n', RULES)
+    assert "was read again; changed: pipeline" in caplog.text and running._vitals.reloads == 1
+    camera.save(running, 'source = "camera:63"\n', "[rules]\n", adopt=False)
+    assert running.refused("it does not open")
+    assert running.changed()  # camera and model are to be opened again
+    assert camera.save(running, "", RULES) and running.settings.source is None
+    assert not camera.save(running, "", RULES) and running._vitals.reloads == 3
+
+
 def test_another_name_is_another_life_in_the_same_process(camera):
     camera.write("frames 400", more=RULES + "[recovery]\nfps = 200\n")
     life = camera.life()
@@ -205,6 +245,9 @@ def test_another_name_is_another_life_in_the_same_process(camera):
     life.parts.saw = rename
     assert life.run() == (0, True)
     assert life.parts.settings.name == "gate"
+    next_one = camera.life()
+    next_one.parts.close("stopped")
+    assert next_one.vitals.restarts == {}
 
 
 def test_a_pause_and_a_threshold_outlast_the_process(camera):
@@ -272,6 +315,43 @@ def test_what_was_there_is_gone_while_no_frames_come(camera):
     life.parts.saw = later
     life.run()
     assert [kind for kind, _ in camera.events()] == ["appeared", "gone"]
+
+
+def test_a_pause_takes_no_more_pictures(camera):
+    life, taken = camera.write("frames 1000", live=True).life(), []
+
+    class Album:
+        def name(self, event_id, at):
+            return event_id
+
+        def take(self, name, frame, result, event):
+            taken.append(event.kind)
+
+    life.parts.recorder.adopt(Album(), [])
+    saw, lapsed = life.parts.saw, life.parts.lapsed
+
+    def pause(frame, result):
+        saw(frame, result)
+        if life.vitals.events:
+            life.controls.paused = True
+            life.parts._clock = lambda: result.captured_at_ns + 10**10
+
+    def gone():
+        lapsed()
+        if life.controls.paused:
+            life.supervisor.stop()
+
+    life.parts.saw, life.parts.lapsed = pause, gone
+    assert life.run() == (0, False)
+    assert [kind for kind, _ in camera.events()] == ["appeared", "gone"] and taken == ["appeared"]
+
+
+def test_why_it_ends_is_written_before_anything_that_may_hang(camera):
+    parts = camera.write("frames 1").life().parts
+    close, noted = parts.outputs.close, []
+    parts.outputs.close = lambda: (noted.append(parts.store.noted(WHY)), close())
+    parts.close("camera")
+    assert noted == ["camera"]
 
 
 def test_an_end_that_hangs_is_cut_short(camera, caplog):

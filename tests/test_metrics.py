@@ -1,12 +1,13 @@
 import json
 import re
+import select
 import shutil
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from socket import create_connection
@@ -127,6 +128,7 @@ def test_what_is_over_is_told_as_0_so_that_its_end_is_seen():
 def test_it_speaks_openmetrics_where_that_is_wished():
     body, kind = exposed(registry_of(full()), "application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
     assert kind.startswith("application/openmetrics-text") and body.endswith(b"# EOF\n")
+    assert exposed(registry_of(full()), "application/openmetrics-text;version=zzz")[1].startswith("text/plain")
     body, kind = exposed(registry_of(full()), "*/*")
     assert kind.startswith("text/plain") and b'camera="front \\"door\\"\\\\n"' in body
 
@@ -141,9 +143,10 @@ def until(true):
         waited.wait(0.01)
 
 
-def ask(port, path="/metrics"):
+def ask(port, path="/metrics", method="GET"):
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=GUARD_S) as answer:
+        with urllib.request.urlopen(asked, timeout=GUARD_S) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -161,6 +164,8 @@ def test_prometheus_is_answered_and_nobody_else():
     assert headers["Server"] == "edgekit" and int(headers["Content-Length"]) == len(body)
     assert b"edge_frames_total{" in body and b"process_resident_memory_bytes" in body
     assert ask(output.port, "/metrics?name=x")[0] == 200
+    status, headers, body = ask(output.port, method="HEAD")
+    assert status == 200 and int(headers["Content-Length"]) > 0 and body == b""
     assert ask(output.port, "/")[0] == 404
     output.close()
     output.close()
@@ -178,24 +183,48 @@ def test_a_port_that_is_taken_is_said():
     assert "choose another one" in vitals.problems["metrics"]
 
 
-def test_those_who_ask_nothing_take_no_place_for_ever_and_not_many_at_once():
-    with listening("127.0.0.1:0") as ours:
-        server = Server(ours, registry_of(Vitals("door")), slow_s=0.2)
-        server.timeout = GUARD_S
-        port = ours.getsockname()[1]
-        silent = [create_connection(("127.0.0.1", port), GUARD_S) for _ in range(AT_ONCE + 1)]
-        for _ in silent:
+@pytest.fixture
+def server():
+    """Answers as it is told to: a turn of it a call."""
+    with listening("127.0.0.1:0") as ours, Server(ours, registry_of(Vitals("door")), slow_s=0.2) as server:
+        server.timeout = 0.05
+        yield server
+
+
+def connect(server, *said):
+    one = create_connection(server.server_address, GUARD_S)
+    for each in said:
+        one.sendall(each)
+    server.handle_request()
+    return one
+
+
+def test_one_who_takes_too_long_is_cut_off_though_he_goes_on_and_on(server):
+    with closing(connect(server, b"GET /")) as slow:
+        waits = select.poll()
+        waits.register(slow, select.POLLIN)
+
+        def cut():
+            with suppress(OSError):  # it may be cut in this moment
+                slow.sendall(b"a")
             server.handle_request()
-        assert silent[-1].recv(1) == b"", "all places are taken"
-        assert silent[0].recv(1) == b"", "cut off after a while"
-        for each in silent:
-            each.close()
-        until(lambda: server._room.acquire(blocking=False))
-        server._room.release()
-        with closing(create_connection(("127.0.0.1", port), GUARD_S)) as one:
-            one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            server.handle_request()
-            assert one.recv(12) == b"HTTP/1.0 200"
+            return waits.poll(0)
+
+        until(cut)
+        with suppress(ConnectionResetError):
+            assert slow.recv(1) == b""
+
+
+def test_not_many_are_answered_at_once_and_the_first_to_come_goes_first(server):
+    server._slow_s = GUARD_S
+    silent = [connect(server, b"GET /") for _ in range(AT_ONCE)]
+    with closing(connect(server, b"GET /metrics HTTP/1.0\r\n\r\n")) as one:
+        assert one.recv(12) == b"HTTP/1.0 200"
+        assert silent[0].recv(1) == b""
+    server.server_close()
+    assert all(each.recv(1) == b"" for each in silent), "the end is the end of all"
+    for each in silent:
+        each.close()
 
 
 # --- what is written about them

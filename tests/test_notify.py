@@ -1,7 +1,9 @@
 """What systemd is told, read from a real socket."""
 
 import re
+import resource
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -16,7 +18,13 @@ class Manager:
         self.way.bind(address or str(path / "notify"))
         self.way.setblocking(False)
         told = address.replace("\0", "@", 1) if address else str(path / "notify")
+        self.told = []
         self.environment = {"NOTIFY_SOCKET": told, **environment}
+
+    def notify(self, *options, **more):
+        """The end of a service."""
+        self.told.append(Notify(self.environment, *options, **more))
+        return self.told[-1]
 
     def heard(self):
         """All messages that came since it was asked last."""
@@ -28,7 +36,8 @@ class Manager:
                 return found
 
     def close(self):
-        self.way.close()
+        for each in (self.way, *self.told):
+            each.close()
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ def manager(tmp_path):
 
 def test_each_message_is_one_datagram_in_the_words_of_sd_notify(manager):
     systemd = manager()
-    notify = Notify(systemd.environment)
+    notify = systemd.notify()
     notify.ready()
     notify.status("running: 20 °C\nand well")
     notify.extend(1.5)
@@ -56,13 +65,13 @@ def test_each_message_is_one_datagram_in_the_words_of_sd_notify(manager):
 
 def test_a_reload_tells_the_monotonic_time_that_systemd_asks_for(manager):
     systemd = manager()
-    Notify(systemd.environment).reloading()
+    systemd.notify().reloading()
     assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=[0-9]+", systemd.heard()[0])
 
 
 def test_a_status_is_told_once_until_it_changes(manager):
     systemd = manager()
-    notify = Notify(systemd.environment)
+    notify = systemd.notify()
     for words in ("a", "a", "b"):
         notify.status(words)
     assert systemd.heard() == ["STATUS=a", "STATUS=b"]
@@ -70,7 +79,7 @@ def test_a_status_is_told_once_until_it_changes(manager):
 
 def test_a_sign_of_life_is_given_each_quarter_of_the_watchdogs_time_and_no_more_often(manager):
     systemd, now = manager(WATCHDOG_USEC="4000000", WATCHDOG_PID="7"), [100.0]
-    notify = Notify(systemd.environment, lambda: now[0], pid=7)
+    notify = systemd.notify(lambda: now[0], pid=7)
     assert notify.watched
     for _ in range(25):
         notify.alive()
@@ -90,14 +99,14 @@ def test_a_sign_of_life_is_given_each_quarter_of_the_watchdogs_time_and_no_more_
 )
 def test_no_sign_of_life_is_given_where_nobody_watches_this_process(manager, environment):
     systemd = manager(**environment)
-    notify = Notify(systemd.environment, pid=7)
+    notify = systemd.notify(pid=7)
     notify.alive()
     assert not notify.watched and systemd.heard() == []
 
 
 def test_an_abstract_address_is_understood(manager, tmp_path):
     systemd = manager(address=f"\0edge-{tmp_path.name}")
-    Notify(systemd.environment).ready()
+    systemd.notify().ready()
     assert systemd.heard() == ["READY=1"]
 
 
@@ -108,6 +117,18 @@ def test_nothing_is_sent_where_nobody_asked_for_it():
     assert not notify.watched
 
 
-def test_a_manager_that_has_gone_harms_nobody(manager, tmp_path):
-    Notify({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
-    Notify({"NOTIFY_SOCKET": "/" + "x" * 200}).ready()
+def test_a_manager_that_has_gone_harms_nobody(tmp_path):
+    for address in (str(tmp_path / "gone"), "/" + "x" * 200):
+        with closing(Notify({"NOTIFY_SOCKET": address})) as notify:
+            notify.ready()
+
+
+def test_signs_of_life_go_on_where_all_descriptors_are_taken(manager):
+    systemd = manager()
+    notify, limits = systemd.notify(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        notify.ready()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert systemd.heard() == ["READY=1"]

@@ -393,9 +393,15 @@ def test_a_live_camera_that_returns_goes_on_and_a_run_without_patience_ends(prof
 
 def test_an_outage_that_is_waited_for_is_no_stall_and_stopping_ends_it(profile_file, tmp_path):
     extra = LIVE + f'"absent 99"]\nstate = "{tmp_path / "state"}"\n'
-    with edge.open_pipeline(profile_file(extra=extra), stall_s=0.2, patience_s=1000) as opened:
-        threading.Timer(0.7, opened.stop).start()
-        assert [result.frame for result in opened][-1] == 1
+    asked = []
+
+    def waiting():
+        asked.append(opened.camera.recovering)
+        if asked.count(True) == 3:
+            opened.stop()
+
+    with edge.open_pipeline(profile_file(extra=extra), stall_s=0.1, patience_s=1000) as opened:
+        assert [result.frame for _, result in opened.pairs(waiting)][-1] == 1
     assert not [thread for thread in opened._threads.values() if thread.is_alive()]
 
 

@@ -3,7 +3,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.recovery import RUNGS, Ladder, jittered
+from edge.recovery import RUNGS, Backoff, Ladder, jittered
 
 
 def test_a_ladder_counts_each_try_and_tells_it():
@@ -44,3 +44,11 @@ def test_a_pause_is_at_most_a_quarter_longer_or_shorter(pause, chance):
 
 def test_two_pauses_are_hardly_ever_the_same():
     assert len({jittered(1.0) for _ in range(100)}) > 90
+
+
+def test_pauses_double_up_to_the_longest_and_begin_anew_where_that_is_said():
+    pauses = Backoff(1.0, 5.0, chance=lambda: 0.5)
+    assert [pauses() for _ in range(5)] == [1, 2, 4, 5, 5]
+    pauses.reset()
+    assert [pauses(), pauses()] == [1, 2]
+    assert Backoff(1.0, 5.0, chance=lambda: 0.0)() == 0.75

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import resource
 import signal
 import time
 from threading import Event
@@ -94,6 +95,17 @@ def test_a_line_that_is_repeated_too_often_is_counted_instead():
     assert sparing.filter(last) and last.getMessage() == "no picture (30 more like it were not written)"
     again = record(logging.INFO, "no picture")
     assert sparing.filter(again) and again.getMessage() == "no picture"
+
+
+def test_events_of_one_kind_do_not_silence_those_of_another():
+    sparing = logs.Sparing(Time())
+
+    def event(kind):
+        made = record(logging.INFO, f"{kind}: cat")
+        made.kind = kind
+        return sparing.filter(made)
+
+    assert [event("appeared") for _ in range(30)].count(True) == logs.BURST and event("gone")
 
 
 def test_only_a_stream_that_leads_to_the_journal_gets_levels(tmp_path):
@@ -286,37 +298,54 @@ def test_a_disk_that_fails_is_said_and_what_could_be_read_is_told(tmp_path, boot
 # --- memory
 
 
-def test_what_the_house_asked_for_is_written_when_it_changes_and_found_again():
-    notes, controls = Notes(), Controls()
-    memory = Memory(controls, notes, Vitals("door"))
+def test_what_the_house_asked_for_is_written_when_it_changes_and_found_again(tmp_path):
+    path, controls, other, vitals = tmp_path / "state" / CONTROLS, Controls(), Controls(), Vitals("door")
+    memory = Memory(controls, path, vitals)
     memory.recall()
     controls.paused, controls.threshold = True, 0.5
     memory.keep()
-    other = Controls()
-    Memory(other, notes, Vitals("door")).recall()
-    assert other.paused and other.threshold == 0.5
-    notes.fails = OSError("nothing has changed, so nothing is written")
+    Memory(other, path, vitals).recall()
+    assert other.paused and other.threshold == 0.5 and vitals.problems == {}
+    path.unlink()
     memory.keep()
+    assert not path.exists()  # nothing has changed, so nothing is written
+
+
+def test_a_pause_is_written_and_read_where_the_disk_has_no_room(tmp_path):
+    controls, other, limits = Controls(), Controls(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    memory = Memory(controls, tmp_path / CONTROLS, Vitals("door"))
+    memory.keep()
+    size = (tmp_path / CONTROLS).stat().st_size
+    controls.paused, controls.threshold = True, 0.12345678901234567
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        memory.keep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    Memory(other, tmp_path / CONTROLS, Vitals("door")).recall()
+    assert other.paused and (tmp_path / CONTROLS).stat().st_size == size
 
 
 @pytest.mark.parametrize(
-    "kept", ["", "{", "[]", "{}", '{"paused": 1, "threshold": "x"}', '{"paused": 0, "threshold": 7.0}']
+    "kept", ["", "{", "[]", "{}", '{"paused": 1, "threshold": "x"}', '{"paused": true, "threshold": 7.0}']
 )
-def test_what_is_damaged_is_not_followed(kept):
-    controls = Controls()
-    Memory(controls, Notes({CONTROLS: kept}), Vitals("door")).recall()
+def test_what_is_damaged_is_not_followed_and_is_said(tmp_path, kept, caplog):
+    (tmp_path / CONTROLS).write_text(kept)
+    controls, vitals = Controls(), Vitals("door")
+    Memory(controls, tmp_path / CONTROLS, vitals).recall()
     assert not controls.paused and controls.threshold is None
+    assert "whether the camera was paused is not known" in vitals.problems["memory"] and caplog.text
 
 
-def test_the_memory_writes_by_itself():
-    notes, controls, vitals = Notes(), Controls(), Vitals("door")
-    memory = Memory(controls, notes, vitals, every_s=0.001)
+def test_the_memory_writes_by_itself(tmp_path):
+    path, controls, vitals = tmp_path / CONTROLS, Controls(), Vitals("door")
+    memory = Memory(controls, path, vitals, every_s=0.001)
     vitals.problem("memory", "disk full")
     controls.paused = True
     memory.start()
-    until(lambda: notes.get(CONTROLS) and not vitals.problems)
+    until(lambda: path.exists() and not vitals.problems)
     memory.close()
-    assert json.loads(notes[CONTROLS]) == {"paused": True, "threshold": None}
+    assert json.loads(path.read_text()) == {"paused": True, "threshold": None}
 
 
 # --- heat

@@ -12,8 +12,8 @@ from edge.errors import AdapterError, DeviceError, InferenceError, ModelError
 from edge.models.card import Input
 from edge.pipeline import Pipeline
 from edge.preprocess import Preprocessor, frame_of
-from edge.recovery import Ladder
-from edge.succession import LOSSES, RETURN_MOST_S, STEADY_S, Succession
+from edge.recovery import STEADY_S, Ladder
+from edge.succession import LOSSES, RETURN_MOST_S, Succession
 from edge.tasks.classify import Classify
 
 GUARD_S = 15.0
@@ -370,6 +370,16 @@ def test_stopping_ends_the_wait_for_one_that_hangs_in_its_opening_at_once(gate):
     gate.set()
     succession.close()
     assert npu.running == [False, False]
+
+
+def test_who_waits_for_one_that_is_being_opened_is_asked_meanwhile_and_may_end_it(gate):
+    succession = of(Device("npu", LOST, hanging(gate, SURELY)))
+    answers(succession, 1)
+    succession.waiting = succession.stop
+    with pytest.raises(InferenceError, match=r"cable pulled; the script says so$"):
+        answers(succession, 1)
+    gate.set()
+    succession.close()
 
 
 def test_where_no_other_is_left_a_slow_opening_is_waited_for(gate):

@@ -110,13 +110,14 @@ class Bench:
 def scripted(tmp_path):
     """Makes what opens a pipeline with a camera of that script."""
 
-    def make(*camera, live=False, answers=("class 3",), **options):
+    def make(*camera, live=False, answers=("class 3",), state=None, **options):
         profile = tmp_path / f"{abs(hash((camera, live, answers)))}.toml"
         profile.write_text(
             f'name = "t"\n[[interpreter]]\nkind = "scripted"\nscript = {list(answers)}\nsize = 8\n'
             f'[camera]\nkind = "scripted"\nscript = {list(camera)}\nlive = {str(live).lower()}\n'
+            + (f'state = "{state}"\n' if state else "")
         )
-        return lambda: open_pipeline(profile, patience_s=0, **options)
+        return lambda: open_pipeline(profile, **{"patience_s": 0, **options})
 
     return make
 
@@ -185,6 +186,42 @@ def test_a_steady_run_makes_patience_begin_anew(scripted):
     assert bench.vitals.frames == 28
 
 
+def test_a_camera_that_comes_back_for_some_seconds_again_and_again_does_not_run_steadily(scripted):
+    bench = Bench(scripted("frames 9", "fail again"), fps=0.5, patience_s=25)
+    bench.parts.at = dict.fromkeys(range(1, 100, 3), lambda: bench.vitals.ladder.climb("camera", "opening it again"))
+    with pytest.raises(CameraError, match="again"):
+        bench.loop.run()
+    assert len(bench.opened) == 2
+
+
+@pytest.mark.parametrize("ask", ["pause", "settings", "end"])
+def test_what_is_asked_while_the_camera_is_away_in_mid_run_is_heard(scripted, tmp_path, ask):
+    away = scripted("frames 1", "fail x", "absent 999", live=True, state=tmp_path / "at", patience_s=900, stall_s=0.05)
+    bench = Bench(away, scripted("frames 2"))
+    patience = []
+
+    def asked():
+        if ask == "pause":
+            bench.controls.paused = True
+        elif ask == "settings":
+            bench.parts.new.append(True)
+        else:
+            bench.loop.stop()
+
+    def lapsed():
+        if bench.parts.frames == [0]:
+            patience.append(bench.opened[0].camera.patience_s)
+            bench.settings = Settings(name="door", recovery=Recovery(patience_s=77))
+            if len(patience) == 2:
+                asked()
+
+    bench.parts.lapsed = lapsed
+    bench.time.then[2] = lambda: setattr(bench.controls, "paused", False)
+    bench.loop.run()
+    assert bench.parts.frames == [0] + [0, 1] * (ask != "end")
+    assert bench.vitals.ladder.counts["pipeline"] == 0 and bench.opened[0].camera.patience_s == 77
+
+
 def test_a_live_source_that_just_ends_has_failed(scripted):
     bench = Bench(scripted("frames 1", live=True), scripted("frames 1"))
     bench.loop.run()
@@ -211,7 +248,8 @@ def test_new_settings_that_cannot_work_make_room_for_the_old_ones(scripted):
 
 
 def test_new_settings_of_the_camera_have_it_opened_again(scripted):
-    bench = Bench(scripted("frames 5"), scripted("frames 2"), parts=Parts(False, False, True))
+    bench = Bench(scripted("frames 5"), scripted("frames 2"))
+    bench.parts.at[3] = lambda: bench.parts.new.append(True)
     bench.loop.run()
     assert bench.parts.frames == [0, 1, 2, 0, 1]
     assert bench.opened[0].camera.closed
@@ -273,6 +311,25 @@ def test_the_end_does_not_wait_for_an_opening_that_hangs_and_what_comes_of_it_is
     go.set()
     while not bench.opened or not bench.opened[0].camera.closed:
         pass
+
+
+def test_a_new_opening_begins_when_the_one_that_was_given_up_has_ended(scripted):
+    go, come, seen = Event(), scripted("frames 1"), []
+
+    def hangs():
+        go.wait(GUARD_S)
+        return come()
+
+    bench = Bench(hangs, lambda: seen.append(bench.opened[0].camera.closed) or come(), parts=Parts(True, True))
+
+    def changed():
+        if not bench.parts.new:
+            go.set()
+        return bool(bench.parts.new) and bench.parts.new.pop(0)
+
+    bench.parts.changed = changed
+    bench.loop.run()
+    assert seen == [True] and bench.parts.frames == [0]
 
 
 def test_an_opening_that_hangs_is_no_life_for_ever(scripted):

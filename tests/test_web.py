@@ -1,5 +1,6 @@
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -15,10 +16,10 @@ from edge import settings
 from edge.errors import ConfigError
 from edge.listening import listening, place
 from edge.types import Event
-from edge.vitals import Vitals
-from edge.web import Web
+from edge.vitals import Controls, Vitals
+from edge.web import OTHERS, Web
 from edge.web.health import HealthCheck
-from edge.web.serving import Watch
+from edge.web.serving import Stalls
 
 GUARD_S = 60.0
 
@@ -31,8 +32,9 @@ def running(at_s=None, **more):
 
 
 @contextmanager
-def open_web(vitals, viewers=2, stall_s=GUARD_S):
-    web = Web(settings.Web(listen="127.0.0.1:0", viewers=viewers), vitals, stall_s=stall_s)
+def open_web(vitals, viewers=2, stall_s=GUARD_S, controls=None):
+    asked = settings.Web(listen="127.0.0.1:0", viewers=viewers)
+    web = Web(asked, vitals, controls or Controls(), stall_s=stall_s)
     web.start()
     try:
         until(lambda: web.port)
@@ -104,16 +106,16 @@ def test_health_picture_and_what_is_not_there_are_answered():
 
 
 def test_there_is_no_picture_before_the_first_frame_of_a_garbled_one_and_while_it_is_paused():
-    vitals = Vitals("door")
-    with open_web(vitals) as web:
+    vitals, controls = Vitals("door"), Controls()
+    with open_web(vitals, controls=controls) as web:
         assert ask(web, "/picture.jpg")[0] == 503
         vitals.latest = shots.shot(picture=np.full(9, 7, np.uint8), pixel_format="MJPG")
         assert ask(web, "/picture.jpg")[0] == 503
         vitals.latest = shots.shot()
         assert ask(web, "/picture.jpg")[0] == 200
-        vitals.condition, vitals.words = "paused", "paused by the house"
+        vitals.words, controls.paused = "the camera hangs", True
         status, _, body = ask(web, "/picture.jpg")
-        assert status == 503 and body == b"no picture: paused by the house\n"
+        assert status == 503 and body == b"no picture: the camera hangs\n", "at once"
 
 
 def test_a_stream_shows_each_new_frame_to_all_and_no_more_viewers_than_it_may_have():
@@ -186,6 +188,24 @@ def test_one_who_connects_and_asks_nothing_is_cut_off():
             assert silent.recv(100) == b""
 
 
+def test_more_connections_than_may_be_take_no_more_files_and_do_not_keep_others_out():
+    with open_web(running(), viewers=1) as web:
+        there = [socket.create_connection(("127.0.0.1", web.port), timeout=GUARD_S) for _ in range(3 * OTHERS)]
+        ready = select.poll()
+        for each in there:
+            ready.register(each, select.POLLIN)
+        until(lambda: len(ready.poll(0)) >= len(there) - (1 + OTHERS))
+        assert ask(web, "/health")[0] == 200
+        connection, answer = view(web)
+        part(answer)
+        there += [socket.create_connection(("127.0.0.1", web.port), timeout=GUARD_S) for _ in range(2 * OTHERS)]
+        assert ask(web, "/health")[0] == 200
+        web._vitals.seen(*shots.shot(1, time.monotonic()))
+        part(answer)
+        for each in (*there, answer, connection):
+            each.close()
+
+
 class Connection:
     """A connection as uvicorn has it."""
 
@@ -206,17 +226,17 @@ class Request:
 
 
 def test_who_waits_for_an_answer_or_takes_some_of_it_is_not_cut_off():
-    watch, viewer = Watch(10.0), Connection()
+    stalls, viewer = Stalls(10.0), Connection()
     viewer.cycle = Request()
-    assert not any(watch.stuck([viewer], at) for at in range(100)), "nothing to send"
+    assert not any(stalls.stuck([viewer], at) for at in range(100)), "nothing to send"
     for at in range(100, 200):
         viewer.unsent = 5000 - at if at % 8 else 6000
-        assert watch.stuck([viewer], at) == [], "a slow one"
+        assert stalls.stuck([viewer], at) == [], "a slow one"
 
 
 @pytest.mark.parametrize("state", ["asks nothing", "reads nothing", "is closing", "is idle"])
 def test_on_whom_nothing_moves_is_cut_off(state):
-    watch, one = Watch(10.0), Connection()
+    stalls, one = Stalls(10.0), Connection()
     if state != "asks nothing":
         one.cycle = Request()
     if state in ("reads nothing", "is closing"):
@@ -224,19 +244,19 @@ def test_on_whom_nothing_moves_is_cut_off(state):
     one.closing = state == "is closing"
     if state == "is idle":
         one.cycle.response_complete = True
-    assert watch.stuck([one], 0.0) == []
-    assert watch.stuck([one], 9.0) == []
-    assert watch.stuck([one], 10.0) == [one]
-    assert watch.stuck([], 11.0) == []
-    assert watch.stuck([one], 12.0) == [], "it is a new one"
+    assert stalls.stuck([one], 0.0) == []
+    assert stalls.stuck([one], 9.0) == []
+    assert stalls.stuck([one], 10.0) == [one]
+    assert stalls.stuck([], 11.0) == []
+    assert stalls.stuck([one], 12.0) == [], "it is a new one"
 
 
 def test_who_asks_again_on_the_same_connection_is_not_cut_off():
-    watch, one = Watch(10.0), Connection()
+    stalls, one = Stalls(10.0), Connection()
     for at in range(0, 100, 5):
         one.cycle = Request()
         one.cycle.response_complete = True
-        assert watch.stuck([one], at) == []
+        assert stalls.stuck([one], at) == []
 
 
 # --- where it listens
@@ -263,7 +283,7 @@ def test_a_port_that_is_taken_is_said():
         address = f"127.0.0.1:{theirs.getsockname()[1]}"
         with pytest.raises(OSError, match=r"cannot be listened on \(Address already in use\); choose another one"):
             listening(address)
-        web = Web(settings.Web(listen=address), vitals)
+        web = Web(settings.Web(listen=address), vitals, Controls())
         web.start()
         until(lambda: "web" in vitals.problems)
         web.close()

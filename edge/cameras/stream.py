@@ -23,6 +23,9 @@ PAL8 = int.from_bytes(b"PAL\x08", "little")
 TEXT = {0, *(int.from_bytes(tag, "little") for tag in (b"ansi", b"bint"))}
 """What OpenCV says of a text or of plain zeros, which FFmpeg draws as a screen of characters."""
 
+MOST_PIXELS = 50_000_000
+"""Of a picture of a stream: who sends more fills the memory of a small board."""
+
 SLACK = 2
 """Frames that a whole file may have fewer than its header says, as some muxers count."""
 
@@ -39,17 +42,24 @@ class Stream:
         self._clock = clock
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield frames. Raises CameraError when a stream breaks off, or a file ends before its header says; a stream
-        whose header tells a length is a recording that is sent, and ends as one."""
+        """Yield frames. Raises CameraError when a stream breaks off or sends too large a picture, or a file ends before
+        its header says; a stream whose header tells a length is a recording that is sent, and ends as one."""
         index = 0
         while True:
             good, picture = self._capture.read()
             if not good:
                 break
             size = (picture.shape[1], picture.shape[0])
+            self.check(*size)
             yield Frame(pixels=picture, index=index, captured_at_ns=self._clock(), size=size)
             index += 1
         self._check_whole(index)
+
+    def check(self, width: int, height: int) -> None:
+        """Raise CameraError where that is too large for a picture of a stream."""
+        if self.live and width * height > MOST_PIXELS:
+            most = f"{MOST_PIXELS / 1e6:g} million pixels"
+            raise CameraError(f"{self._url}: it sends pictures of {width}x{height}; have it send at most {most}")
 
     def _check_whole(self, count: int) -> None:
         promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -96,7 +106,13 @@ def open(
                 f"{shown}: no video comes from there ({waited}); check the address, its sender and the network"
             )
         raise ConfigError(f"{shown}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
-    return Stream(capture, shown, live, clock)
+    opened = Stream(capture, shown, live, clock)
+    try:
+        opened.check(*(int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)))
+    except CameraError:
+        opened.close()
+        raise
+    return opened
 
 
 def _draws_text(capture: Any) -> bool:

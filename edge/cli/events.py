@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -71,9 +72,9 @@ def words(event: Event) -> str:
 def follow(
     path: Path, since: datetime | None, labels: tuple[str, ...], sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Event]:
-    """What happens from now on, after some of what happened before. Raises OSError as `read` does.
+    """What happens from now on, after some of what happened before. Raises OSError as `read` does, of the first look.
 
-    Where the database is put aside and begun anew, it goes on with the new one.
+    Where the database is put aside and begun anew, it goes on with the new one, once that is one.
     """
     place, number = _place(path), 0
     before = deque(read(path, since, labels), maxlen=None if since else FIRST)
@@ -84,7 +85,9 @@ def follow(
         now = _place(path)
         if now != place:
             place, number = now, 0
-        before = deque(read(path, since, labels, number) if now else ())
+        before = deque()
+        with suppress(OSError):
+            before.extend(read(path, since, labels, number) if now else ())
 
 
 def _place(path: Path) -> int | None:

@@ -81,7 +81,9 @@ def _to_read(path: Path) -> sqlite3.Connection:
     place = f"file:{quote(str(path))}?mode=ro"
     try:
         return _tried(place)
-    except sqlite3.OperationalError:  # nobody has it open, and the folder is not ours to begin a log in
+    except sqlite3.OperationalError as error:  # nobody has it open, and the folder is not ours to begin a log in
+        if not any(word in str(error) for word in ("unable to open", "readonly")):
+            raise
         if beside(path, "-wal").exists():
             raise PermissionError(errno.EACCES, "the folder cannot be written", str(path.parent)) from None
         return _tried(f"{place}&immutable=1")

@@ -103,17 +103,18 @@ class Pipeline:
 
     def _next(self, waiting: Callable[[], None]) -> Ready | None:
         """The next frame, prepared; None at the end. Raises CameraError where there is none for too long."""
-        until = time.monotonic() + self._stall_s
+        left_s, each_s = self._stall_s, min(self._stall_s, LOOK_S)
         while True:
             try:
-                ready = self._ready.get(min(self._stall_s, LOOK_S))
+                ready = self._ready.get(each_s)
                 self._stalls = 0
                 return ready
             except EOFError:
                 return None
             except TimeoutError as error:
                 waiting()
-                if time.monotonic() < until:
+                left_s -= each_s
+                if left_s > 0:
                     continue
                 live = "check its cable or network, and whether something else uses it"
                 advice = live if self.camera.live else "check the disk that it lies on"

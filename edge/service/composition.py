@@ -16,7 +16,7 @@ from edge.files import printable
 from edge.host import Host
 from edge.service import lives
 from edge.service.heat import Board
-from edge.service.memory import Memory
+from edge.service.memory import CONTROLS, Memory
 from edge.service.notify import Notify
 from edge.service.outputs import Outputs
 from edge.service.places import EVENTS, PICTURES
@@ -65,7 +65,7 @@ class Composition:
         self._clock = clock
         self.renamed = False
         self.store = Store(folder / EVENTS, settings.events)
-        self.memory = Memory(controls, self.store, vitals)
+        self.memory = Memory(controls, folder / CONTROLS, vitals)
         self.rules = Watch(settings.rules, left=self._recall())
         self.outputs = Outputs(
             {"snapshots": self._pictures, "metrics": self._metrics, "web": self._web, "mqtt": self._mqtt},
@@ -160,7 +160,7 @@ class Composition:
         return "pipeline" in parts
 
     def _happen(self, event: Event, frame: Frame | None, result: Result | None) -> None:
-        log.info("%s: %s, score %.2f", event.kind, event.label, event.score)
+        log.info("%s: %s, score %.2f", event.kind, event.label, event.score, extra={"kind": event.kind})
         self.recorder.put(event, frame, result)
 
     def _recall(self) -> Event | None:
@@ -168,8 +168,8 @@ class Composition:
         cause, self._vitals.restarts = lives.begun(self._folder, self.store)
         if cause not in (None, "stopped"):
             log.warning("the process before this one ended: %s", cause)
+        self.memory.recall()
         try:
-            self.memory.recall()
             return self.store.last()
         except OSError as error:
             log.warning("what was kept cannot be read: %s", one_line(error))
@@ -190,7 +190,7 @@ class Composition:
         from edge.sinks.snapshots import Pictures
 
         assert settings.snapshots
-        return Pictures(settings.snapshots, self._folder / PICTURES, self._vitals)
+        return Pictures(settings.snapshots, self._folder / PICTURES, self._vitals, self._controls)
 
     def _metrics(self, settings: Settings) -> Output:
         from edge.sinks.metrics import Metrics
@@ -202,7 +202,7 @@ class Composition:
         from edge.web import Web
 
         assert settings.web
-        return Web(settings.web, self._vitals)
+        return Web(settings.web, self._vitals, self._controls)
 
     def _mqtt(self, settings: Settings) -> Output:
         from edge.sinks.mqtt import Mqtt

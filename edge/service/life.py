@@ -166,6 +166,7 @@ class Life:
         if not self.parts.renamed:
             self.notify.stopping()
         self.parts.close(why)
+        self.notify.close()
         self._done.set()
 
     def _end(self) -> None:

@@ -14,7 +14,10 @@ LEVELS = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logg
 """Of Python, and of syslog (RFC 5424, section 6.2.1); what is below is 7."""
 
 BURST, BURST_S = 20, 60.0
-"""One line of the source logs so often in so many seconds at most; what it has to say beyond is counted."""
+"""One line of the source logs so often in so many seconds at most, of each `kind` where the record has one; what it
+has to say beyond is counted."""
+
+Place = tuple[str, int, str]
 
 
 class Prefixed(logging.Formatter):
@@ -35,12 +38,12 @@ class Sparing(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._times: dict[tuple[str, int], deque[float]] = {}
-        self._held: dict[tuple[str, int], int] = {}
+        self._times: dict[Place, deque[float]] = {}
+        self._held: dict[Place, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this record is to be written; the first after a flood says how many were not."""
-        place = (record.pathname, record.lineno)
+        place = (record.pathname, record.lineno, getattr(record, "kind", ""))
         times = self._times.setdefault(place, deque(maxlen=BURST))
         now = self._clock()
         if len(times) == BURST and now - times[0] < BURST_S:

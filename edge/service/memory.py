@@ -1,18 +1,38 @@
-"""What the house has asked of a camera outlasts the process: a camera that is paused stays so through a restart."""
+"""What the house has asked of a camera outlasts the process: a camera that is paused stays so through a restart.
+
+It stands in a small file of its own, which is read whatever has become of the database of events, and is written over
+in its place, as that needs no room on a disk that is full.
+"""
 
 from __future__ import annotations
 
-import json
+import os
+from pathlib import Path
 from threading import Event as Flag
+from typing import Annotated
 
-from edge.service.lives import Notes
+import msgspec
+
+from edge.errors import one_line
+from edge.files import read_small
 from edge.tireless import Tireless
 from edge.vitals import Controls, Vitals
 
-CONTROLS = "controls"
+CONTROLS = "controls.json"
+"""The name of the file."""
+
+SIZE = 64
+"""Bytes; always as many, and less than a disk writes at once."""
 
 LOOK_S = 1.0
 """Between two looks at what is asked."""
+
+
+class Kept(msgspec.Struct):
+    """What is written."""
+
+    paused: bool
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
 
 
 class Memory:
@@ -21,17 +41,23 @@ class Memory:
     every_s: seconds between two looks.
     """
 
-    def __init__(self, controls: Controls, notes: Notes, vitals: Vitals, every_s: float = LOOK_S) -> None:
+    def __init__(self, controls: Controls, path: Path, vitals: Vitals, every_s: float = LOOK_S) -> None:
         self._controls = controls
-        self._notes = notes
+        self._path = path
         self._thread = Tireless("memory", self._work, vitals)
-        self._kept = ""
+        self._kept: Kept | None = None
         self._every_s = every_s
 
     def recall(self) -> None:
-        """Put into the controls what was written last. Raises OSError where the disk fails."""
-        self._kept = self._notes.noted(CONTROLS) or ""
-        self._controls.paused, self._controls.threshold = _read(self._kept)
+        """Put into the controls what was written last. What cannot be read is said, and a problem; nothing is asked."""
+        try:
+            self._kept = kept = msgspec.json.decode(read_small(self._path), type=Kept)
+        except FileNotFoundError:
+            return  # nobody has asked for anything yet
+        except (OSError, msgspec.MsgspecError) as error:
+            self._thread.ill(f"whether the camera was paused is not known: {one_line(error)}")
+            return
+        self._controls.paused, self._controls.threshold = kept.paused, kept.threshold
 
     def start(self) -> None:
         """Begin to look; returns at once."""
@@ -39,9 +65,10 @@ class Memory:
 
     def keep(self) -> None:
         """Write what has changed, if anything has. Raises OSError where the disk fails."""
-        now = json.dumps({"paused": self._controls.paused, "threshold": self._controls.threshold})
+        now = Kept(self._controls.paused, self._controls.threshold)
         if now != self._kept:
-            self._notes.note(CONTROLS, now)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _write(self._path, msgspec.json.encode(now).ljust(SIZE - 1) + b"\n")
             self._kept = now
 
     def close(self) -> None:
@@ -54,10 +81,10 @@ class Memory:
             self._thread.well()
 
 
-def _read(kept: str) -> tuple[bool, float | None]:
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        found = json.loads(kept)
-        threshold = found["threshold"]
-        return found["paused"] is True, threshold if isinstance(threshold, float) and 0 <= threshold <= 1 else None
-    except (ValueError, TypeError, KeyError):
-        return False, None
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -32,6 +32,10 @@ class Notify:
     ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._way: socket.socket | None = None
+        if address:  # it is kept, for none can be had where all descriptors are taken
+            self._way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._way.settimeout(LIMIT_S)
         self._clock = clock
         self._lock = Lock()
         self._alive_at: float | None = None
@@ -72,13 +76,15 @@ class Notify:
         """Say that the end has begun."""
         self._send("STOPPING=1")
 
+    def close(self) -> None:
+        """Say no more."""
+        if self._way is not None:
+            self._way.close()
+
     def _send(self, message: str) -> None:
-        if not self._address:
-            return
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-            way.settimeout(LIMIT_S)
-            way.connect(self._address)
-            way.sendall(message.encode("utf-8", "replace"))
+        if self._way is not None:
+            with contextlib.suppress(OSError):
+                self._way.sendto(message.encode("utf-8", "replace"), self._address)
 
 
 def _period_s(environment: Mapping[str, str], pid: int) -> float | None:

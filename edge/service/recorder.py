@@ -21,7 +21,7 @@ import msgspec
 
 from edge.errors import one_line
 from edge.events.store import Counts, Store
-from edge.recovery import jittered
+from edge.recovery import Backoff
 from edge.sinks.output import Output
 from edge.tireless import Tireless
 from edge.types import Clock, Event, Frame, Result
@@ -88,7 +88,7 @@ class Recorder:
         self._owed: set[str] = set()
         self._fine = True
         self._over = False
-        self._pause_s = self._retry_s = retry_s
+        self._backoff = Backoff(retry_s, RETRY_MOST_S)
         self._due_ns = self._tidy_ns = clock()
         self._dropped = 0
         self._counts = Counts(0, 0, 0)
@@ -224,7 +224,8 @@ class Recorder:
         except OSError as error:
             self._fail(error)
             return
-        self._fine, self._pause_s, self._due_ns = True, self._retry_s, self._tidy_ns
+        self._fine, self._due_ns = True, self._tidy_ns
+        self._backoff.reset()
         self._thread.well()
 
     def _catch_up(self) -> None:
@@ -245,8 +246,7 @@ class Recorder:
     def _fail(self, error: OSError) -> None:
         """Leave the disk alone for a while."""
         self._fine = False
-        self._due_ns = self._clock() + int(jittered(self._pause_s) * 1e9)
-        self._pause_s = min(2 * self._pause_s, RETRY_MOST_S)
+        self._due_ns = self._clock() + int(self._backoff() * 1e9)
         self._count()
         self._thread.ill(f"{one_line(error)}; until then they are kept in memory")
 

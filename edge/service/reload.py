@@ -8,17 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.errors import EdgeError, one_line
+from edge.errors import ConfigError, EdgeError, one_line
 from edge.files import printable
 from edge.service.check import files, refuse
-from edge.settings import Settings, load
+from edge.settings import Settings, differs, load
 from edge.settings.differs import Part
 from edge.vitals import Vitals
 
 log = logging.getLogger("edge")
 
 POLL_S = 1.0
-"""Between two looks at the file; it is read when two of them see the same, so that nothing is read by half."""
+"""Between two looks at the file while nobody asks; it is read when two of them see the same, so that nothing is read by
+half."""
 
 Stamp = tuple[int, int, int] | None
 """When a file was written (ns), its size and its number; None: it is not there."""
@@ -32,7 +33,8 @@ class Change(NamedTuple):
 
 
 class Reload:
-    """Reads the file of a camera, and again whenever it changes. settings: the last that were good.
+    """Reads the file of a camera, and again whenever it changes. settings: the last that were good. asked:
+    whether somebody asked and was not answered yet.
 
     clock: seconds that never run backwards. check: raises an EdgeError for settings that could not run here.
     Raises ConfigError where the file is not right to begin with; `check` is not asked then.
@@ -52,6 +54,7 @@ class Reload:
         self.settings = load(path)
         self._named = named(self.settings)
         self._looked_at = clock()
+        self.asked = False
 
     def changed(self, vitals: Vitals, asked: bool = False) -> Change | None:
         """The settings, where the file changed or somebody asks, and it is good; they may be the same as before.
@@ -61,13 +64,14 @@ class Reload:
         stands in `vitals.problems`. Never raises.
         """
         now = self._clock()
+        self.asked = asked = asked or self.asked
         if not asked and now - self._looked_at < POLL_S:
             return None
         found, before = stamp(self.path), self._last
         self._looked_at, self._last = now, found
-        if not asked and (found == self._tried or found != before):
+        if found != before or (found == self._tried and not asked):
             return None
-        self._tried = found
+        self._tried, self.asked = found, False
         return self._read(vitals, asked)
 
     def judge(self, vitals: Vitals) -> None:
@@ -84,6 +88,8 @@ class Reload:
         try:
             settings = load(self.path)
             where = f"{printable(self.path)}: "
+            if self._tried and not self._tried[1] and differs(self.settings, settings):
+                raise ConfigError("the file is empty; where all is to be by default, leave a comment in it")
             self._check(settings)
         except (EdgeError, OSError) as error:
             self._refuse(vitals, f"{where}{one_line(error)}", asked)

@@ -14,7 +14,7 @@ from edge import source as sources
 from edge.adapters import Adapter
 from edge.engine import requiring
 from edge.errors import AdapterError, ConfigError, ModelError, one_line
-from edge.files import printable
+from edge.files import printable, read_small
 from edge.models import ModelFile, graph
 from edge.profile import DeviceProfile
 from edge.settings import Mqtt, Rules, Settings, mqtt_password, source_of
@@ -193,6 +193,7 @@ def _of_broker(settings: Settings, mqtt: Mqtt) -> Iterator[Remark]:
         import ssl  # slow to load
 
         try:
+            read_small(Path(mqtt.ca_file))  # a pipe never ends
             ssl.create_default_context(cafile=mqtt.ca_file)
         except (OSError, ValueError) as error:
             reason = one_line(getattr(error, "strerror", None) or error)

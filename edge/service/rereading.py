@@ -11,7 +11,7 @@ from edge.service.reload import Change, Reload
 from edge.tireless import Tireless
 from edge.vitals import Vitals
 
-LOOK_S = 0.5
+LOOK_S = 0.25
 """Between two looks at what is asked, by SIGHUP or by the file itself."""
 
 
@@ -60,7 +60,7 @@ class Rereading:
                 self._new = Change(change.settings, before | change.touched)
             self._awaited = self._awaited or told
             new = self._new
-        if new is None:
+        if new is None and not self._reload.asked:
             self.adopted()
 
     def close(self) -> None:

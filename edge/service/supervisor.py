@@ -12,6 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event as Flag
 from typing import Protocol
 
@@ -220,7 +221,7 @@ class Supervisor:
             return True
         runs_at, results = self._clock(), 0
         self._dropped = self._skipped = 0
-        for frame, result in pipeline.pairs(lambda: self._tick() or pipeline.stop()):
+        for frame, result in pipeline.pairs(partial(self._attend, pipeline)):
             now = self._clock()
             if self._vitals.condition != "running":
                 runs_at = now
@@ -235,6 +236,11 @@ class Supervisor:
             if self._asked():
                 return self._over.is_set()
         return self._ended(pipeline, results)
+
+    def _attend(self, pipeline: Pipeline) -> None:
+        """While none comes: hear what is asked, and end it where that is something else."""
+        if not self._tick():
+            pipeline.stop()
 
     def _held(self) -> bool:
         """While it waits for the next frame to be due."""

@@ -35,23 +35,23 @@ class Fault(NamedTuple):
         return f"{self.key}: {self.reason}" if self.key else self.reason
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, text: bytes | None = None) -> Settings:
     """Read and check the file of a camera; nothing that it names is opened.
 
     A path inside that is not absolute is taken from the folder of the file, so that it means the same to a service
-    and at a prompt. Raises ConfigError, with the path of the key that is wrong.
+    and at a prompt. text: of a file that is not written yet. Raises ConfigError, with the path of the key that is wrong.
     """
-    settings, wrong = examine(path)
+    settings, wrong = examine(path, text)
     if settings is None or wrong:
         more = f" ({len(wrong) - 1} more: `edge service check {printable(path)}`)" if len(wrong) > 1 else ""
         raise ConfigError(one_line(f"{printable(path)}: {wrong[0]}{more}"))
     return settings
 
 
-def examine(path: Path) -> tuple[Settings | None, list[Fault]]:
+def examine(path: Path, text: bytes | None = None) -> tuple[Settings | None, list[Fault]]:
     """As `load`, with all that is wrong instead of the first of it; the settings then are those that are right."""
     try:
-        data = read_small(path, MOST_BYTES)
+        data = read_small(path, MOST_BYTES) if text is None else text
     except (OSError, ValueError) as error:
         reason = one_line(getattr(error, "strerror", None) or error)
         return None, [Fault("", f"cannot be read: {reason}; give the TOML file of a camera")]

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import accumulate
-from socket import socket
-from threading import BoundedSemaphore
+from socket import SHUT_RDWR, socket
 from threading import Event as Flag
 from typing import Any, get_args
 
 import edge
-from edge.listening import listening
+from edge.listener import Listener
 from edge.settings import Metrics as Asked
-from edge.tireless import Tireless
-from edge.types import Clock, Event, EventKind
+from edge.types import Clock, EventKind
 from edge.vitals import BOUNDS_S, Condition, Histogram, Vitals
 
 Family = Any
@@ -26,8 +25,6 @@ Family = Any
 
 Registry = Any
 """What prometheus_client takes metrics from."""
-
-PART = "metrics"
 
 LOOK_S = 0.5
 """How often the thread looks whether all is over."""
@@ -155,43 +152,31 @@ def exposed(registry: Registry, accept: str) -> tuple[bytes, str]:
     """The metrics as they are now, and their media type. accept: the header of who asks."""
     from prometheus_client.exposition import choose_encoder
 
-    encode, kind = choose_encoder(accept)
+    try:
+        encode, kind = choose_encoder(accept)
+    except ValueError:  # it asks for a version that is none
+        encode, kind = choose_encoder("")
     return encode(registry), kind
 
 
-class Metrics:
+class Metrics(Listener):
     """Answers Prometheus. An `Output`."""
 
     def __init__(self, asked: Asked, vitals: Vitals) -> None:
-        self._asked = asked
+        super().__init__("metrics", asked.listen, self._serve, vitals)
         self._vitals = vitals
-        self._tireless = Tireless(PART, self._work, vitals)
-        self.port: int | None = None
-        """Where it listens; None where it does not."""
 
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._tireless.start()
-
-    def told(self, event: Event) -> None:
-        """Nothing: events are counted by vitals."""
-
-    def close(self) -> None:
-        """End; who is being answered may be cut off."""
-        self._tireless.close()
-
-    def _work(self, over: Flag) -> None:
-        with listening(self._asked.listen) as ours:
-            self.port = ours.getsockname()[1]
-            server = Server(ours, registry_of(self._vitals))
-            self._tireless.well()
+    def _serve(self, ours: socket, over: Flag) -> None:
+        with Server(ours, registry_of(self._vitals)) as server:
             while not over.is_set():
                 server.handle_request()
-        self.port = None
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each who asks, and not many of them."""
+    """A thread for each who asks, and not many of them: where one more comes, the one that is longest there goes.
+
+    slow_s: who takes longer, from the connection to the end of the answer, is cut off.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -202,18 +187,24 @@ class Server(ThreadingHTTPServer):
         self.socket.close()
         self.socket = ours
         self.registry = registry
-        self.slow_s = slow_s
-        self._room = BoundedSemaphore(AT_ONCE)
+        self._slow_s = slow_s
+        self._since: dict[Any, float] = {}
+
+    def handle_request(self) -> None:
+        """Take one request, if one comes soon, and cut off who is too slow."""
+        super().handle_request()
+        self._cut(time.monotonic() - self._slow_s)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread of its own, or not at all where all are busy."""
-        if not self._room.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        """Answer in a thread of its own."""
+        there = list(self._since.values())
+        if len(there) >= AT_ONCE:
+            self._cut(min(there))
+        self._since[request] = time.monotonic()
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # no thread is to be had
-            self._room.release()
+            self._since.pop(request, None)
             raise
 
     def get_request(self) -> tuple[Any, Any]:
@@ -224,26 +215,31 @@ class Server(ThreadingHTTPServer):
             time.sleep(LOOK_S)
             raise
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, and make room."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End it, and whatever it is answering."""
+        self._cut(time.monotonic())
+        super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: who asked has gone, or is too slow."""
+
+    def _cut(self, before: float) -> None:
+        for request, since in list(self._since.items()):
+            if since <= before:
+                self._since.pop(request, None)
+                with suppress(OSError):  # it has just ended
+                    request.shutdown(SHUT_RDWR)
 
 
 class Answer(BaseHTTPRequestHandler):
     """To one request."""
 
     server: Server
-
-    def setup(self) -> None:
-        """Have nobody take for ever."""
-        self.request.settimeout(self.server.slow_s)
-        super().setup()
 
     def do_GET(self) -> None:
         """Send the metrics."""
@@ -253,12 +249,17 @@ class Answer(BaseHTTPRequestHandler):
         body, kind = exposed(self.server.registry, self.headers.get("Accept", ""))
         self._send(200, body, kind)
 
+    def do_HEAD(self) -> None:
+        """Send what goes before them."""
+        self.do_GET()
+
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def version_string(self) -> str:
         """What the header Server tells."""

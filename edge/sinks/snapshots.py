@@ -15,14 +15,14 @@ from uuid import uuid4
 
 from edge.errors import CameraError, ConfigError, one_line
 from edge.picture import jpeg, picture, shown
-from edge.recovery import jittered
+from edge.recovery import Backoff
 from edge.settings import Snapshots
 from edge.sinks.album import Album
 from edge.sinks.annotate import annotate, moment, told
 from edge.sinks.ring import Ring
 from edge.tireless import PAUSE_MOST_S, PAUSE_S, Tireless
 from edge.types import Clock, Event, Frame, Result
-from edge.vitals import Vitals
+from edge.vitals import Controls, Vitals
 
 log = logging.getLogger("edge")
 
@@ -63,12 +63,14 @@ class Pictures:
         asked: Snapshots,
         folder: Path,
         vitals: Vitals,
+        controls: Controls,
         *,
         clock: Clock = time.monotonic_ns,
         wall: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self._asked = asked
         self._vitals = vitals
+        self._controls = controls
         self._clock = clock
         self._wall = wall
         self._album = Album(folder, asked.quota_mb * 1e6, self._seconds)
@@ -78,7 +80,7 @@ class Pictures:
         self._last: bytes | None = None
         self._lock = Lock()
         self._wake = Flag()
-        self._again_at, self._pause_s = 0.0, PAUSE_S
+        self._again_at, self._backoff = 0.0, Backoff(PAUSE_S, PAUSE_MOST_S)
         self._tireless = Tireless(PART, self._work, vitals)
 
     @property
@@ -139,7 +141,7 @@ class Pictures:
 
     def _sample(self) -> None:
         """Keep the newest frame at hand. While the house wants no pictures, there are none."""
-        if self._vitals.condition == "paused":
+        if self._controls.paused:
             self._ring.clear()
             return
         newest = self._vitals.latest
@@ -196,20 +198,19 @@ class Pictures:
             self._sample()  # a slow card takes seconds for all of them
 
     def _well(self, name: str, data: bytes) -> None:
-        self._pause_s = PAUSE_S
+        self._backoff.reset()
         self._tireless.well()
         if "-before-" not in name:
             self._last = data
 
     def _give_up(self, words: str) -> None:
         self._vitals.lost(LOST)
-        self._tireless.ill(words)
+        log.warning("%s: %s", PART, words)
 
     def _later(self, words: str) -> None:
         self._album.forget()
         self._tireless.ill(words)
-        self._again_at = self._seconds() + jittered(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, PAUSE_MOST_S)
+        self._again_at = self._seconds() + self._backoff()
 
     def _seconds(self) -> float:
         return self._clock() / 1e9

@@ -4,58 +4,39 @@
     GET /picture.jpg  the newest frame
     GET /stream.mjpg  the newest frame, again and again (multipart/x-mixed-replace)
 
-There is no password: by default it listens to this machine only. While the camera is paused, nobody sees anything.
+There is no password: by default it listens to this machine only. From the moment that a pause is asked for, nobody
+sees anything.
 """
 
 from __future__ import annotations
 
+from socket import socket
 from threading import Event as Flag
 
-from edge.listening import listening
+from edge.listener import Listener
 from edge.settings import Web as Asked
-from edge.tireless import Tireless
-from edge.types import Event
-from edge.vitals import Vitals
+from edge.vitals import Controls, Vitals
 from edge.web.health import HealthCheck
 from edge.web.newest import Newest
-
-PART = "web"
 
 OTHERS = 16
 """Connections beside the viewers of a stream."""
 
 
-class Web:
+class Web(Listener):
     """Answers browsers. An `Output`. stall_s: who takes nothing for so long is cut off."""
 
-    def __init__(self, asked: Asked, vitals: Vitals, *, stall_s: float = 10.0) -> None:
-        self._asked = asked
+    def __init__(self, asked: Asked, vitals: Vitals, controls: Controls, *, stall_s: float = 10.0) -> None:
+        super().__init__("web", asked.listen, self._serve, vitals)
+        self._viewers = asked.viewers
         self._vitals = vitals
+        self._controls = controls
         self._stall_s = stall_s
-        self._tireless = Tireless(PART, self._work, vitals)
-        self.port: int | None = None
-        """Where it listens; None where it does not."""
 
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._tireless.start()
-
-    def told(self, event: Event) -> None:
-        """Nothing: who looks sees it."""
-
-    def close(self) -> None:
-        """End; viewers are cut off."""
-        self._tireless.close()
-
-    def _work(self, over: Flag) -> None:
+    def _serve(self, ours: socket, over: Flag) -> None:
         from edge.web.answers import application  # loads a web server's worth of modules
         from edge.web.serving import serve
 
-        with listening(self._asked.listen) as ours, Newest(self._vitals) as newest:
-            app = application(HealthCheck(self._vitals), newest, self._asked.viewers, over)
-            self.port = ours.getsockname()[1]
-            self._tireless.well()
-            try:
-                serve(app, ours, over, most=self._asked.viewers + OTHERS, stall_s=self._stall_s)
-            finally:
-                self.port = None
+        with Newest(self._vitals, self._controls) as newest:
+            app = application(HealthCheck(self._vitals), newest, self._viewers, over)
+            serve(app, ours, over, most=self._viewers + OTHERS, stall_s=self._stall_s)

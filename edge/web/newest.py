@@ -9,7 +9,7 @@ from types import TracebackType
 from edge.errors import CameraError
 from edge.picture import shown
 from edge.types import Frame
-from edge.vitals import Vitals
+from edge.vitals import Controls, Vitals
 
 WIDTH, QUALITY = 1280, 80
 """Of pictures; wider frames are made smaller."""
@@ -26,17 +26,18 @@ class Shown:
 class Newest:
     """A context manager that ends its thread. Its methods are of one event loop."""
 
-    def __init__(self, vitals: Vitals) -> None:
+    def __init__(self, vitals: Vitals, controls: Controls) -> None:
         self._vitals = vitals
+        self._controls = controls
         self._made: Shown | None = None
         self._one_at_a_time = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "edge-web-picture")
 
     @property
     def frame(self) -> Frame | None:
-        """The newest one; None where there is none yet, and while the camera is paused."""
+        """The newest one; None where there is none yet, and while the camera is to be paused."""
         latest = self._vitals.latest
-        return None if latest is None or self._vitals.condition == "paused" else latest[0]
+        return None if latest is None or self._controls.paused else latest[0]
 
     async def jpeg(self, frame: Frame) -> bytes | None:
         """A frame that was newest as a JPEG; None where it cannot be one."""

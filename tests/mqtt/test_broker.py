@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
 import socket
 import struct
+from contextlib import suppress
 
 import pytest
-from houses import until
+from houses import PUBLISH, text, until
 
 from edge import settings
 from edge.sinks.mqtt import MOST_REFUSALS
@@ -259,6 +261,18 @@ def test_the_newest_picture_is_shown_once(broker, house):
     assert ("edge/front-door/picture", b"\xff\xd8two", True) in guest.said
 
 
+def test_while_it_is_to_be_paused_the_picture_is_taken_away_also_from_a_broker_that_begins_again(broker, house):
+    camera = house(broker.port)
+    camera.jpeg = b"\xff\xd8one"
+    guest = broker.guest("/picture")
+    camera.controls.paused = True
+    until(lambda: guest.of("/picture") == [b"\xff\xd8one", b""])
+    guest.end()
+    until(lambda: len(broker.guests) > 1 and broker.guests[-1].of("/picture") == [b""])
+    camera.controls.paused = False
+    until(lambda: broker.guests[-1].of("/picture") == [b"", b"\xff\xd8one"])
+
+
 def test_no_picture_is_shown_where_none_is_wanted(broker, house):
     camera = house(broker.port, pictures=False)
     camera.jpeg = b"\xff\xd8one"
@@ -443,6 +457,32 @@ def test_certificates_that_are_none_are_told_of(broker, house, tmp_path):
     assert "ca.pem: not a file of certificates" in until(lambda: wrong.trouble)
     missing = house(broker.port, tls=True, ca_file=str(tmp_path / "none.pem"))
     assert "none.pem: not a file of certificates: No such file" in until(lambda: missing.trouble)
+
+
+def test_certificates_that_would_never_come_or_are_not_there_at_all_are_told_of(broker, house, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "empty").touch()
+    for name, words in (("fifo", "no regular file"), ("empty", "not a file of certificates")):
+        camera = house(broker.port, tls=True, ca_file=str(tmp_path / name))
+        assert words in until(lambda camera=camera: camera.trouble)
+
+
+FLOODS = {
+    "sends with QoS 2": lambda guest: guest.send(PUBLISH, text("a") + b"\0\1" + b"\0" * guest.five, flags=4),
+    "a packet of more than 16 KiB": lambda guest: guest.sock.sendall(b"\x30\xff\xff\xff\x7f" + bytes(1000)),
+    "more than 100 commands a second": lambda guest: [guest.command("threshold", b"0.5") for _ in range(150)],
+}
+
+
+@each_version
+@pytest.mark.parametrize("words", FLOODS)
+def test_a_broker_that_sends_what_nobody_asked_for_is_left_alone_for_a_while(broker, house, version, words):
+    camera = house(broker.port, version=version)
+    guest = broker.guest()
+    camera.may_connect.clear()
+    with suppress(OSError):
+        FLOODS[words](guest)
+    assert words in until(lambda: camera.trouble)
 
 
 # paho-mqtt leaves a socket whose handshake failed to the collection of garbage.

@@ -8,7 +8,7 @@ python=3.13
 # picamera2, and what its import needs
 cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema)
 
-guest_packages=(base-files bash coreutils dash util-linux grep kmod procps passwd e2fsprogs udev systemd busybox-static
+guest_packages=(base-files bash coreutils dash util-linux grep sed kmod procps passwd e2fsprogs udev systemd busybox-static
   python3 python3-pip python3-prctl python3-libcamera libcamera-ipa v4l-utils i2c-tools)
 build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc libc6-dev make)
 modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig

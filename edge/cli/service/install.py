@@ -51,8 +51,8 @@ def command(
 
     system, run = System(root.resolve()), run_command
     may(dry_run, system, os.geteuid())
-    place = this_one() if environment is None else on(system.root, environment)
     wanted = Wanted(*_settings(camera, source, system), reboot)
+    place = this_one() if environment is None else on(system.root, environment)
     steps = install(wanted, place, system, run)
     carry_out(steps, dry_run, run)
     for folder in place.shown:
@@ -104,7 +104,13 @@ def _settings(camera: str, source: str | None, system: System) -> tuple[str, str
             raise ConfigError(f"{there} is there already, and is left alone; write the source into it")
         load(there)
         return camera, there.read_text()
-    return camera, example(source or _found(system))
+    from edge import source as sources
+
+    text = example(source or _found(system))
+    given = load(there, text.encode()).source
+    if given and system.running:
+        sources.parse(given)
+    return camera, text
 
 
 def _found(system: System) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NamedTuple
 
@@ -75,8 +76,8 @@ def service(environment: Environment) -> str:
 
 def example(source: str) -> str:
     """The settings that ship, for a source."""
-    quoted = source.replace("\\", "\\\\").replace('"', '\\"')
-    return re.sub(r'^source = ".*"$', lambda _: f'source = "{quoted}"', shipped("example.toml"), flags=re.MULTILINE)
+    quoted = json.dumps(source, ensure_ascii=False)  # which is TOML, too
+    return re.sub(r'^source = ".*"$', lambda _: f"source = {quoted}", shipped("example.toml"), flags=re.MULTILINE)
 
 
 def reloaded_rules() -> list[Step]:

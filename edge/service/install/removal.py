@@ -8,7 +8,7 @@ from pathlib import Path
 from edge.errors import ConfigError
 from edge.service.install.plan import example, made_groups, reloaded_rules
 from edge.service.install.steps import Keep, Remove, RemoveEmpty, Run, Step
-from edge.service.install.system import BACKOFF, CACHE, MODES, RULES, UNIT, USER, USERS, System, named
+from edge.service.install.system import BACKOFF, CACHE, FETCHED, MODES, RULES, UNIT, USER, USERS, System, named
 from edge.service.places import SETTINGS, STATE
 
 YOURS = "it is yours; --purge removes it"
@@ -78,7 +78,7 @@ def _shared(system: System, purge: bool) -> list[Step]:
     steps: list[Step] = [Remove(path) for path in files if path.exists()]
     if system.running and steps:
         steps += [*_reloaded(system), *reloaded_rules()]
-    cache, fetched = system.at(CACHE), system.at(STATE / "edgekit")
+    cache, fetched = system.at(CACHE), system.at(STATE / FETCHED)
     if cache.exists():
         steps.append(Remove(cache))
     if fetched.exists():
@@ -90,7 +90,7 @@ def _shared(system: System, purge: bool) -> list[Step]:
 def _user(names: list[str], system: System, purge: bool) -> list[Step]:
     """The user, and the groups that were made for it, where nothing is left that they own."""
     user, record = system.user(), system.at(USERS)
-    left = [path for path in system.at(STATE).glob("*") if not (purge and path.name in {*names, "edgekit"})]
+    left = [path for path in system.at(STATE).glob("*") if not (purge and path.name in {*names, FETCHED})]
     if left:
         return [Keep(record, f"the user {USER} owns what is left in {system.at(STATE)}")] if record.exists() else []
     prefix = () if system.running else (f"--prefix={system.root}",)

@@ -44,8 +44,7 @@ class Write(NamedTuple):
 
     def do(self, run: Runner) -> None:
         """Write it."""
-        write_whole(self.path, self.text.encode())
-        self.path.chmod(self.mode)
+        write_whole(self.path, self.text.encode(), self.mode)
 
 
 class Remove(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,9 @@ MODES = "/etc/tmpfiles.d/edge.conf"
 CACHE = "/var/cache/edge"
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 USER = "edge"
+FETCHED = "edgekit"
+"""The folder in which models lie that were fetched, among those of the cameras."""
+
 LIBRARY = "libsystemd-shared-"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -28,7 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 def named(name: str) -> str:
     """A name that a camera may have. Raises ConfigError."""
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or name == FETCHED:
         raise ConfigError(f"{name!r} can be no camera's name; take letters, digits, - and _, such as front-door")
     return name
 
@@ -44,8 +48,11 @@ class System(NamedTuple):
         return self.root == Path("/")
 
     def at(self, path: str | Path) -> Path:
-        """A path of it, as seen from here."""
-        return self.root / str(path).lstrip("/")
+        """A path of it, as seen from here. Raises ConfigError where links in it lead to another system, such as ours."""
+        found = self.root / str(path).lstrip("/")
+        if not Path(os.path.realpath(found)).is_relative_to(self.root):
+            raise ConfigError(f"{found} leads out of {self.root}, to {os.path.realpath(found)}; run this on that system itself")
+        return found
 
     def settings(self, name: str) -> Path:
         """The settings of a camera."""

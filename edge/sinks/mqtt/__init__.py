@@ -5,7 +5,7 @@ Below `PREFIX/NAME/`:
     availability       "online" or "offline", retained; the broker says "offline" where the camera cannot
     state              JSON (`edge.sinks.mqtt.state.State`), retained: what is there, and how the camera fares
     event              JSON (`edge.types.Event`), QoS 1, from a spool that outlives broker and process
-    picture            the newest picture that was kept, a JPEG, retained
+    picture            the newest picture that was kept, a JPEG, retained; empty while the camera is to be paused
     command/pause      ON or OFF
     command/snapshot   PRESS
     command/threshold  a number from 0 to 1, or "default"
@@ -88,13 +88,13 @@ class Mqtt:
         self._name = name
         self._vitals = vitals
         self._controls = controls
-        self._snapshots = picture is not None
+        self._picture = picture
         self._threshold = threshold
         self._clock = clock
         self._turn_s = turn_s
         self._topics = Topics(settings, name)
         self._delivery = Delivery(spool, clock)
-        self._show = Show(picture if settings.pictures else None, clock)
+        self._show = Show(self._newest if picture and settings.pictures else None, clock)
         self._said: tuple[object, ...] | None = None
         self._say_at = self._stood_at = self._log_at = clock()
         self._short = 0
@@ -176,12 +176,18 @@ class Mqtt:
             for topic, payload in announcements(self._topics, self._name, extent):
                 link.publish(topic, msgspec.json.encode(payload), retain=True)
 
+    def _newest(self) -> bytes | None:
+        """The picture to show; an empty one takes away what the broker has."""
+        if self._controls.paused:
+            return b""
+        return self._picture() if self._picture else None
+
     def _extent_now(self) -> Extent:
         """Once it is known that there is a sensor, there is one, also where it fails."""
         before = self._extent
         return Extent(
             pictures=self._show.shows,
-            snapshots=self._snapshots,
+            snapshots=self._picture is not None,
             temperature=self._vitals.temperature_c is not None or (before is not None and before.temperature),
             watts=self._vitals.watts is not None or (before is not None and before.watts),
         )
@@ -210,7 +216,7 @@ class Mqtt:
         name = topic.rpartition("/")[2]
         shown = one_line(name, 40)
         refusal = "it is retained; send it without" if retained else None
-        refusal = refusal or obey(self._controls, name, payload, self._snapshots)
+        refusal = refusal or obey(self._controls, name, payload, self._picture is not None)
         if refusal is None:
             return
         if self._clock() >= self._log_at:

@@ -10,10 +10,12 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
 from edge.errors import one_line
+from edge.files import read_small
 from edge.settings import Mqtt
 from edge.sinks.mqtt.topics import Topics
 
@@ -31,6 +33,9 @@ WINDOW = 20
 
 MOST_HEARD = 16 * 1024
 """Bytes of the largest packet that a broker may send us (MQTT 5, 3.1.2.11.4)."""
+
+MOST_A_SECOND = 100
+"""Commands that a broker may pass on: nobody who means them gives more."""
 
 OFFLINE = b"offline"
 ONLINE = b"online"
@@ -64,6 +69,7 @@ class Link:
         self._unanswered: set[int] = set()
         self._stands = False
         self._ended: str | None = None
+        self._second, self._count = clock(), 0
         self._client = self._made(password)
 
     def open(self, over: Flag, wake: socket.socket) -> bool:
@@ -111,6 +117,9 @@ class Link:
             _wait(sock, wake, wait_s, self.busy)
             try:
                 self._drive(sock)
+            except ConnectionError:
+                self.drop()
+                raise
             except Exception as error:
                 self.drop()
                 raise ConnectionError(f"what {self._where} sends is not MQTT ({type(error).__name__})") from error
@@ -140,12 +149,27 @@ class Link:
 
     def _drive(self, sock: Any) -> None:
         client = self._client
-        client.loop_read()
+        self._read()
         while client.socket() is not None and getattr(sock, "pending", int)():  # TLS has read ahead
-            client.loop_read()
+            self._read()
         if client.want_write():
             client.loop_write()
         client.loop_misc()
+
+    def _read(self) -> None:
+        """Read a packet, or what is there of it; paho-mqtt itself keeps whatever comes.
+
+        Raises ConnectionError where a broker sends what was not asked for: too much, or QoS 2, which it may only use
+        for who subscribed with it (MQTT 5, 3.8.4).
+        """
+        client = self._client
+        client.loop_read()
+        if client._in_packet["remaining_length"] > MOST_HEARD:
+            raise ConnectionError(f"the broker at {self._where} sends a packet of more than {MOST_HEARD >> 10} KiB")
+        if client._in_messages:
+            raise ConnectionError(f"the broker at {self._where} sends with QoS 2, which nobody asked for")
+        if self._count > MOST_A_SECOND:
+            raise ConnectionError(f"the broker at {self._where} passes on more than {MOST_A_SECOND} commands a second")
 
     def _cleanly(self) -> dict[str, Any]:
         if self._settings.version != "5":
@@ -210,6 +234,10 @@ class Link:
         self._acknowledged.append((packet, str(reason) if reason.is_failure else None))
 
     def _received(self, _client: Any, _data: Any, message: Any) -> None:
+        now = self._clock()
+        if now >= self._second + 1.0:
+            self._second, self._count = now, 0
+        self._count += 1
         with contextlib.suppress(UnicodeDecodeError):  # a topic that is not UTF-8 is none of ours
             self._heard(message.topic, bytes(message.payload), bool(message.retain))
 
@@ -239,7 +267,8 @@ def _tls(ca_file: str | None) -> Any:
     import ssl
 
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        trusted = None if ca_file is None else read_small(Path(ca_file)).decode("ascii", "ignore") or "none"
+        return ssl.create_default_context(cadata=trusted)
     except OSError as error:
         raise ConnectionError(f"{ca_file}: not a file of certificates: {error.strerror}; mend ca_file") from error
 

@@ -217,7 +217,7 @@ def test_the_last_rung_is_to_start_the_board_anew():
     asked = ("StartLimitAction", "StartLimitBurst", "StartLimitIntervalUSec")
     assert shown("front-door", *asked)["StartLimitAction"] == "none"
     service("install", "front-door", "--reboot")
-    assert shown("front-door", *asked) == dict(zip(asked, ("reboot", "20", "2h"), strict=True))
+    assert shown("front-door", *asked) == dict(zip(asked, ("reboot", "20", "4h"), strict=True))
     service("install", "front-door", "--no-reboot")
     assert shown("front-door", *asked)["StartLimitIntervalUSec"] == "0"
 
