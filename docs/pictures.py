@@ -1,6 +1,6 @@
 """Makes the pictures of the documentation, in an environment with edgekit: `python docs/pictures.py`.
 
-The terminal's come from real runs, those of the network from its own table.
+Those of the terminal and of an event come from real runs, those of the network from its own table.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 import edge
+from edge.events.rules import Watch
+from edge.picture import jpeg, picture
+from edge.settings import Rules
+from edge.sinks import annotate
 from edge.sinks.terminal import render
 
 FOLDER = Path(__file__).parent
@@ -34,6 +38,18 @@ def terminal(frames: int = 60) -> None:
     (FOLDER / "terminal.svg").write_text("\n".join(line.rstrip() for line in picture.splitlines()) + "\n")
 
 
+def event() -> None:
+    """The picture of the first event of `sample:`, as a service writes it."""
+    watch = Watch(Rules())
+    with edge.open_pipeline(source="sample:") as pipeline:
+        for frame, result in pipeline.pairs():
+            for seen in watch(result):
+                shown = picture(frame, 480)
+                annotate.annotate(shown, annotate.told(result, seen), annotate.moment(seen.at))
+                (FOLDER / "event.jpg").write_bytes(jpeg(shown, 80))
+                return
+
+
 def network() -> None:
     """The block and the network of MobileNetV2."""
     (FOLDER / "block.svg").write_text(drawings.blocks())
@@ -42,4 +58,5 @@ def network() -> None:
 
 if __name__ == "__main__":
     terminal()
+    event()
     network()

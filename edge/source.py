@@ -44,6 +44,11 @@ def parse(source: str) -> Adapter:
     return _files(source)
 
 
+def recorded(source: str) -> bool:
+    """Whether a source is no camera and no stream, so that it has an end."""
+    return not re.match(r"camera:|picamera:|v4l2:|/dev/|\w+://", source)
+
+
 def _files(source: str) -> Adapter:
     mode = _mode(Path(source))
     if stat.S_ISDIR(mode) or (not mode and glob.has_magic(source)):

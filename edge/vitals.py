@@ -43,7 +43,8 @@ class Histogram:
 class Vitals:
     """Of one camera's service. Attributes are replaced whole, and may be read from any thread.
 
-    latest: the newest frame and its result. subject: what is there now, by the rules, and since when (UTC).
+    latest: the newest frame and its result. subject: what is there now, by the rules, and since when (UTC). score: of
+    that now, smoothed.
     condition, words: what it does, and that in a sentence. dropped: frames and events that were lost, by cause.
     restarts: of the process, by cause, over all its lives. problems: what does not work now, in words, by part.
     spool: events that wait for the broker. temperature_c, watts, limits: as the board tells. rate_limit: frames a
@@ -56,6 +57,7 @@ class Vitals:
         self.ladder = ladder or Ladder()
         self.latest: tuple[Frame, Result] | None = None
         self.subject: Event | None = None
+        self.score: float | None = None
         self.condition: Condition = "starting"
         self.words = "starting"
         self.frames = 0

@@ -1,5 +1,5 @@
-# Packages of Debian for a machine that is made up: this machine's apt fetches them, with a state of its own, and they are
-# unpacked; nothing of theirs is run, so they may be another processor's. Sourced with: fail.
+# Packages of Debian for a machine that is made up: this machine's apt fetches them, with a state of its own, and they
+# are unpacked; nothing of theirs is run, so they may be another processor's. Sourced with: fail.
 # shellcheck shell=bash
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg

@@ -403,9 +403,7 @@ def test_pictures_of_a_stream_that_would_fill_the_memory_end_it(live):
     huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (8000, 8000, 3))
     capture = Capture([np.zeros((4, 4, 3), np.uint8), huge], CAP_PROP_FRAME_COUNT=2)
     camera, seen = stream.Stream(capture, "http://a/b", live, lambda: 0), []
-    with (
-        contextlib.nullcontext() if not live else pytest.raises(CameraError, match="b: it sends pictures of 8000x8000")
-    ):
+    with contextlib.nullcontext() if not live else pytest.raises(CameraError, match="sends pictures of 8000x8000"):
         seen.extend(frame.size for frame in camera)
     assert seen == [(4, 4), (8000, 8000)][: 1 if live else 2]
 

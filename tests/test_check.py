@@ -176,8 +176,24 @@ def test_two_cameras_that_would_get_in_each_others_way_are_told(front_door):
     assert notes == [
         "name: one is the name in back-door.toml, too; their topics would mix",
         "source: sample: is the source in back-door.toml, too",
-        "web.listen: 127.0.0.1:8080 is taken by back-door.toml, too; give another port",
     ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ("127.0.0.1:8080", ":8080", True),
+        ("localhost:8080", "127.0.0.1:8080", True),
+        ("0.0.0.0:8080", "[::1]:8080", True),
+        ("127.0.0.1:8080", "[::1]:8080", False),
+        ("127.0.0.1:8080", "127.0.0.1:8081", False),
+        ("127.0.0.1:0", ":0", False),
+    ],
+)
+def test_two_cameras_cannot_listen_on_one_port(front_door, one, other, meet):
+    front_door(f"name = 'b'\n[metrics]\nlisten = '{other}'\n", "back-door.toml")
+    told = [f"web.listen: {one} is taken by back-door.toml, too; give another port"] if meet else []
+    assert wrong(front_door(f"[web]\nlisten = '{one}'\n")) == told
 
 
 def test_a_secret_that_another_user_owns_is_a_note():
@@ -196,4 +212,19 @@ def test_what_the_systemd_unit_passes_or_hides_is_told(front_door, tmp_path):
     assert f"mqtt.password_file: {tmp_path}/front-door.mqtt-password, as a credential of the service" in checked.said
     assert any("others may read it (mode 0644)" in fault.reason for fault in checked.wrong)
     hidden = f"model: /home/me/a.tflite is hidden from the service; put it below {tmp_path} or /srv"
-    assert hidden in checked.notes
+    assert hidden in map(str, checked.wrong)
+
+
+def test_models_are_looked_for_where_the_service_looks(front_door, tmp_path, monkeypatch, tiny_file):
+    name = "mobilenet_v2_1.0_224_quant_edgetpu"
+    fetched = tmp_path / "edgekit/models" / f"{name}.tflite"
+    fetched.parent.mkdir(parents=True)
+    fetched.write_bytes(tiny_file.read_bytes())
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = front_door(f"model = '{name}'\n")
+    mine = wrong(path)
+    assert [str(fault) for fault in check(path, etc=tmp_path).wrong if fault.key == "model"] != mine
+    assert os.environ["XDG_DATA_HOME"] == str(tmp_path)
+    monkeypatch.delenv("XDG_DATA_HOME")
+    check(path, etc=tmp_path)
+    assert "XDG_DATA_HOME" not in os.environ

@@ -164,7 +164,8 @@ def test_a_database_without_events_is_no_matter_of_permission(cli, tmp_path):
         bare.execute("PRAGMA journal_mode = WAL")
         bare.execute("CREATE TABLE other (number)")
         ran = cli("events", path)
-    assert (ran.code, ran.err) == (1, f"edge: {path} cannot be read as events: no such table: events\n")
+    assert ran.code == 1
+    assert ran.err.startswith(f"edge: {path} cannot be read as events: no such table: events")
 
 
 # --- following

@@ -170,7 +170,7 @@ def test_changed_settings_passwords_and_events_stay_until_they_are_purged(machin
     own = machine.system.drop_in("door") / "override.conf"
     own.write_text("[Service]\nNice=5\n")
     steps = machine.uninstall("door")
-    assert "userdel" not in " ".join(machine.ran)
+    assert "userdel" not in " ".join(machine.ran) and machine.system.left() == ["door"]
     assert set(machine.files()) - set(before) == {
         "etc/edge/door.toml",
         "etc/edge/door.mqtt-password",
@@ -441,19 +441,22 @@ def test_the_status_of_what_runs_is_what_it_says_itself(machine):
         ({"Result": "exit-code", "ExecMainStatus": "1"}, "exit code 1; `edge service logs door`"),
         ({"Result": "watchdog"}, "the watchdog ended it"),
         ({"Result": "signal", "ExecMainStatus": "9"}, "ended by signal 9"),
-        ({}, "it is not installed"),
+        ({}, "its recording has ended"),
+        ({"ActiveState": "inactive", "SubState": "dead"}, "it is not installed"),
     ],
 )
 def test_the_status_of_what_does_not_run_says_why(machine, properties, words):
     status = told(machine, **{"ActiveState": "activating", "SubState": "auto-restart", **properties})
     assert not status.running and words in status.words
-    assert status.state == ("waiting to be begun again" if "SubState" not in properties else "activating")
+    state = properties.get("ActiveState", "activating")
+    assert status.state == (state if "SubState" in properties else "waiting to be begun again")
 
 
 def test_settings_that_cannot_be_right_are_said_with_their_key(machine):
     refused = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainStatus": "2"}
     machine.install(text='[rules]\nthreshold_in = "much"\n')
     assert "its settings cannot be right" in told(machine, **refused).words
+    assert told(machine, **refused).words.endswith("; mend that, and `sudo systemctl restart edge@door`")
     assert "rules.threshold_in" in told(machine, **refused).words
     machine.system.settings("door").write_text('source = "sample:"\n')
     assert "edge service check" in told(machine, **refused).words
@@ -500,9 +503,15 @@ def test_a_system_in_a_folder_has_the_environment_that_lies_there(made, tmp_path
     assert on(tmp_path, Path("/home/pi/edge")) == (Path("/home/pi/edge/bin/edge"), (Path("/home/pi/edge"),))
 
 
+def plain(folder):
+    path = folder / "recording.toml"
+    path.write_text('source = "sample:"\n')
+    return path
+
+
 def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card):
     code, _, err = said(capsys, "install", "not-there", "--source", "nowhere.mp4", "--dry-run")
-    assert code == 2 and "source /etc/edge/nowhere.mp4: no such file or folder" in err
+    assert code == 2 and "source: /etc/edge/nowhere.mp4: no such file or folder" in err
     file = tmp_path / "door.toml"
     file.write_text('source = "sample:"\nfoo = 1\n')
     code, _, err = said(capsys, "install", str(file), *card)
@@ -514,6 +523,8 @@ def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card
     for source, why in (("rtsp://u:secret@h/x", "holds a password"), ("x\ny", "source: "), ("x\x7f", "not TOML")):
         code, out, err = said(capsys, "install", "door", "--source", source, *card)
         assert (code, out) == (2, "") and why in err and "secret@" not in err
+    assert "can be no camera's name" in said(capsys, "install", "Front Door", *card)[2]
+    assert "set `repeat = true`" in said(capsys, "install", str(plain(tmp_path)), "--reboot", *card)[2]
     there = tmp_path / "etc/edge/door.toml"
     there.parent.mkdir(parents=True)
     there.write_text('source = "sample:"\n')
@@ -580,6 +591,16 @@ def test_a_system_in_a_folder_is_installed_to_and_left_by_two_commands(capsys, t
     (tmp_path / "etc/edge").write_text("no folder")
     code, _, err = said(capsys, *line)
     assert code == 1 and "steps were done, then" in err and "edge service uninstall" in err
+
+
+def test_what_is_installed_is_checked_for_the_place_where_it_will_lie(capsys, tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "not-there.toml").write_text(
+        "source = 'clip.mp4'\nmodel = '/tmp/a.tflite'\n[mqtt]\nhost = 'x'\nport = 8883\n"
+    )
+    code, out, err = said(capsys, "install", str(tmp_path / "not-there.toml"), "--dry-run")
+    assert code == 2 and out == "" and "note: mqtt.port: 8883 is usual" in err
+    assert "source: /etc/edge/clip.mp4: no such file" in err and "model: /tmp/a.tflite is hidden" in err
 
 
 def test_an_environment_in_a_home_is_said_to_be_one(capsys, tmp_path, made):

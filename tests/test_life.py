@@ -122,8 +122,12 @@ def test_settings_that_cannot_work_end_with_2(camera, caplog):
     camera.write("frames 1", model="no-such-model.tflite")
     assert camera.life().run() == (2, False)
     camera.file.write_text("[rules]\nthreshold_in = 2\n")
+    (camera.state / ENDED).write_text("watchdog dumped 6\n")
     assert run(camera.file, camera.asked) == 2
     assert "rules.threshold_in" in caplog.text
+    (camera.state / ENDED).write_text("exit-code exited 2\n")
+    camera.write("frames 1").life().parts.close("stopped")
+    assert camera.one.vitals.restarts == {"watchdog": 1, "settings": 1}
 
 
 def test_other_rules_are_taken_over_without_a_frame_lost(camera):
@@ -230,6 +234,7 @@ def test_what_is_saved_while_the_camera_goes_back_is_compared_with_what_it_went_
     assert running.changed()  # camera and model are to be opened again
     assert camera.save(running, "", RULES) and running.settings.source is None
     assert not camera.save(running, "", RULES) and running._vitals.reloads == 3
+    assert "was read again; changed: nothing" in caplog.text  # who asks is told in any case
 
 
 def test_another_name_is_another_life_in_the_same_process(camera):
@@ -447,4 +452,5 @@ def test_the_command_tells_systemd_how_it_fares_and_ends_cleanly_on_sigterm(came
     assert errors.splitlines() == [
         "edge: running: mobilenet_v2_1.0_224_int8 on scripted",
         "edge: appeared: tiger shark, score 1.00",
+        f"edge: settings: {camera.file} was read again; changed: nothing",
     ]

@@ -37,6 +37,7 @@ def full():
     for cause in ("frames", "spool", "frames"):
         vitals.lost(cause)
     vitals.happened(Event(id="0" * 32, kind="appeared", label="tabby", score=0.5, at=AT, frame=1))
+    vitals.score = 0.7
     vitals.restarts = {"watchdog": 2}
     vitals.problem("mqtt", "the broker is away")
     vitals.ladder.climb("camera", "again")
@@ -79,6 +80,7 @@ def test_all_that_vitals_know_is_told():
     assert [found[("edge_recoveries_total", rung)] for rung in RUNGS] == [1, 0, 0, 0, 0, 0]
     assert found[("edge_events_total", "appeared")] == 1 and found[("edge_events_total", "gone")] == 0
     assert found[("edge_subject",)] == 1 and found[("edge_second_choice",)] == 1
+    assert found[("edge_subject_score",)] == 0.7
     assert found[("edge_spool_events",)] == 7
     assert found[("edge_settings_reloads_total", "taken")] == 2
     assert found[("edge_settings_reloads_total", "refused")] == 1
@@ -96,6 +98,7 @@ def test_what_is_not_known_has_no_value():
         "edge_power_watts",
         "edge_fps",
         "edge_fps_limit",
+        "edge_subject_score",
         "edge_since_answer_seconds",
     }
     assert not unknown & {name for name, *_ in found}

@@ -126,7 +126,7 @@ def test_a_manager_that_has_gone_harms_nobody(tmp_path):
 def test_signs_of_life_go_on_where_all_descriptors_are_taken(manager):
     systemd = manager()
     notify, limits = systemd.notify(), resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
     try:
         notify.ready()
     finally:

@@ -6,7 +6,9 @@ import os
 import pytest
 
 from edge.errors import ConfigError
+from edge.service.notify import Notify
 from edge.service.reload import POLL_S, Reload
+from edge.service.rereading import LONG_S, Rereading
 from edge.settings import differs
 from edge.vitals import Vitals
 
@@ -169,3 +171,18 @@ def test_a_secret_or_a_model_that_was_replaced_is_news_when_somebody_asks(tmp_pa
     tiny_file.write_bytes(tiny_file.read_bytes() + b"\0")
     assert camera.look(asked=True) == {"pipeline"}
     assert camera.look(asked=True) == set()
+
+
+def test_a_disk_that_hangs_while_settings_are_read_is_a_problem_until_it_answers(camera, caplog):
+    rereading, told = Rereading(camera.reload, camera.vitals, Notify({}), lambda: True, lambda: camera.now), []
+
+    def hang(settings):
+        camera.now += LONG_S + 1
+        told.extend([rereading.take(), rereading.take(), dict(camera.vitals.problems)])
+
+    camera.reload._check = hang
+    camera.write("[web]\n")
+    rereading.look()
+    rereading.look()
+    assert told[:2] == [None, None] and "the disk of a file that they name hangs" in told[2]["settings"]
+    assert caplog.text.count("takes longer than") == 1 and camera.vitals.problems == {}

@@ -247,6 +247,7 @@ def test_the_first_life_has_none_before(tmp_path, boot):
         ("signal killed SEGV 1", "", "signal"),
         ("exit-code exited 1", "camera", "camera"),
         ("exit-code exited 1", "", "exit-code"),
+        ("exit-code exited 2", "", "settings"),
         ("success exited 0", "", "stopped"),
         ("success exited 0", "stopped", "stopped"),
         ("nonsense", "", "killed"),
@@ -638,8 +639,10 @@ def test_an_output_whose_settings_change_or_whose_secret_does_is_made_anew(bench
     one.adopt(web=Web())
     one.adopt(web=Web(viewers=2))
     until(lambda: one.log == ["start", "close", "start"])
+    one.vitals.problem("web", "the port is taken")
     one.adopt(web=Web(viewers=2), anew=["web"])
     until(lambda: one.log == ["start", "close", "start", "close", "start"])
+    assert one.vitals.problems  # until the new one says that it works
 
 
 def test_an_output_that_cannot_be_made_is_said_once_and_tried_again(bench, caplog):

@@ -264,7 +264,9 @@ def test_a_later_life_goes_on_with_the_pictures_that_are_there(tmp_path):
 
 def pictures(folder, hand, controls=None, **more):
     vitals = Vitals("door", clock=hand)
-    return Pictures(asked.Snapshots(**more), folder, vitals, controls or Controls(), clock=hand, wall=lambda: AT), vitals
+    return Pictures(
+        asked.Snapshots(**more), folder, vitals, controls or Controls(), clock=hand, wall=lambda: AT
+    ), vitals
 
 
 def look(vitals, taker, hand, index, at_s, picture=None):

@@ -101,10 +101,9 @@ def open(
     if not capture.isOpened() or _draws_text(capture):
         capture.release()
         if live:
-            waited = f"waited up to {open_timeout:g} s"
-            raise CameraError(
-                f"{shown}: no video comes from there ({waited}); check the address, its sender and the network"
-            )
+            waited = f"waited up to {open_timeout:g} s"  # FFmpeg tells nobody but its log what the sender answered
+            advice = "check the address, its user and password, the sender and the network"
+            raise CameraError(f"{shown}: no video comes from there ({waited}); {advice}")
         raise ConfigError(f"{shown}: no video that FFmpeg can read; give a video, a picture or a folder of pictures")
     opened = Stream(capture, shown, live, clock)
     try:

@@ -101,6 +101,11 @@ class Watch:
         self._count(now_ns, high, low)
         return list(self._steps(now_ns))
 
+    @property
+    def score(self) -> float | None:
+        """The smoothed score of what is there, with the newest frame; None: nothing is there."""
+        return self._scores.get(self._subject.label, 0.0) if self._subject else None
+
     def lapse(self, now_ns: int) -> list[Event]:
         """Say that there is no frame at this monotonic time; what was there is gone where that is a gap."""
         if self._last_ns is not None and self._is_gap(now_ns - self._last_ns):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.errors import ConfigError, one_line
 from edge.files import printable
-from edge.service.places import SETTINGS
+from edge.service.places import SETTINGS, STATE
 from edge.service.remarks import Remark, of_secret, remarks
 from edge.settings import Fault, Settings
 from edge.settings.differs import Part
@@ -17,6 +19,11 @@ from edge.settings.reading import examine
 from edge.settings.secret import MQTT_PASSWORD, SOURCE_PASSWORD, credential, private
 
 MOST_NEIGHBOURS = 100
+
+EVERY = ("", "0.0.0.0", "[::]")
+"""Addresses that stand for all of a machine."""
+
+DATA = "XDG_DATA_HOME"
 
 HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")
 """What ProtectHome= and PrivateTmp= of the unit keep from the service; systemd.exec(5)."""
@@ -34,21 +41,20 @@ class Checked(NamedTuple):
     wrong: list[Fault]
 
 
-def check(path: Path, etc: Path = SETTINGS) -> Checked:
+def check(path: Path, text: bytes | None = None, etc: Path = SETTINGS) -> Checked:
     """All that can be said of a file. Raises nothing for what may stand in it.
 
-    etc: where the systemd unit looks for the files of cameras; elsewhere only in tests.
+    text: of a file that is not written yet. etc: where the systemd unit looks for the files of cameras; elsewhere only
+    in tests.
     """
-    settings, wrong = examine(path)
+    settings, wrong = examine(path, text)
     if settings is None:
         return Checked(None, [], [], wrong)
     known = {fault.key for fault in wrong}
     place = path.absolute()
-    found = [
-        *remarks(settings, known, thorough=True),
-        *_of_unit(settings, place, etc),
-        *_of_neighbours(settings, place),
-    ]
+    with _models_of_unit() if place.parent == etc else contextlib.nullcontext():
+        found = [*remarks(settings, known, thorough=True)]
+    found += [*_of_unit(settings, place, etc), *_of_neighbours(settings, place)]
     return Checked(
         settings,
         [f"{each.key}: {each.words}" for each in found if each.kind == "said"],
@@ -74,6 +80,19 @@ def files(settings: Settings) -> dict[Part, tuple[Path, ...]]:
     return {part: tuple(Path(each) for each in (passed[part], *names) if each) for part, names in given.items()}
 
 
+@contextlib.contextmanager
+def _models_of_unit() -> Iterator[None]:
+    """Models that were fetched are looked for where the systemd unit has the service look."""
+    before = os.environ.get(DATA)
+    os.environ[DATA] = str(STATE)
+    try:
+        yield
+    finally:
+        os.environ.pop(DATA)
+        if before is not None:
+            os.environ[DATA] = before
+
+
 def _of_unit(settings: Settings, path: Path, etc: Path) -> Iterator[Remark]:
     """What the systemd unit makes of a file below /etc/edge: it passes secrets that lie beside it, and hides homes."""
     if path.parent != etc:
@@ -87,10 +106,12 @@ def _of_unit(settings: Settings, path: Path, etc: Path) -> Iterator[Remark]:
                     yield Remark("said", key, f"{printable(beside)}, as a credential of the service")
                 except ConfigError as error:
                     yield of_secret(key, error)
-    named = {**{key: getattr(settings, key) for key in ("source", "model", "labels", "profile")}}
+    named = {key: getattr(settings, key) for key in ("source", "model", "labels", "profile", "source_password_file")}
+    if settings.mqtt is not None:
+        named |= {f"mqtt.{key}": getattr(settings.mqtt, key) for key in ("ca_file", "password_file")}
     for key, given in named.items():
-        if given and given.startswith(HIDDEN):
-            yield Remark("note", key, f"{printable(given)} is hidden from the service; put it below {etc} or /srv")
+        if given and given.startswith(HIDDEN) and not Path(given).is_relative_to(sys.prefix):
+            yield Remark("wrong", key, f"{printable(given)} is hidden from the service; put it below {etc} or /srv")
 
 
 def _of_neighbours(settings: Settings, path: Path) -> Iterator[Remark]:
@@ -104,10 +125,18 @@ def _of_neighbours(settings: Settings, path: Path) -> Iterator[Remark]:
             yield Remark("note", "name", f"{settings.name} is the name in {where}, too; their topics would mix")
         if settings.source is not None and theirs.source == settings.source:
             yield Remark("note", "source", f"{printable(settings.source)} is the source in {where}, too")
-        used = {part.listen for part in (theirs.web, theirs.metrics) if part}
+        used = [part.listen for part in (theirs.web, theirs.metrics) if part]
         for key, part in (("web", settings.web), ("metrics", settings.metrics)):
-            if part is not None and part.listen in used:
-                yield Remark("note", f"{key}.listen", f"{part.listen} is taken by {where}, too; give another port")
+            if part is not None and any(_meet(part.listen, other) for other in used):
+                yield Remark("wrong", f"{key}.listen", f"{part.listen} is taken by {where}, too; give another port")
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two addresses cannot both be listened on."""
+    (host, _, port), (its_host, _, its_port) = (
+        each.replace("localhost", "127.0.0.1").rpartition(":") for each in (one, other)
+    )
+    return port == its_port != "0" and (host == its_host or not {host, its_host}.isdisjoint(EVERY))
 
 
 def _settings(path: Path) -> Settings | None:

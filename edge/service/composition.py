@@ -104,6 +104,7 @@ class Composition:
         self._proven, self._ran = self.settings, False
         for event in self.rules(result, self._controls.threshold):
             self._happen(event, frame, result)
+        self._vitals.score = self.rules.score
         if self._controls.snapshot.is_set():
             self._controls.snapshot.clear()
             pictures = self.pictures()
@@ -122,7 +123,11 @@ class Composition:
         if change is None:
             return False
         parts = differs(self.settings, change.settings) | change.touched
-        again = bool(parts) and self._take_over(change.settings, parts)
+        self._vitals.reloads += bool(parts)
+        again = bool(parts) and self._adopt(change.settings, parts)
+        if parts or change.asked:
+            told = printable(self._reload.path), ", ".join(sorted(parts)) or "nothing"
+            log.info("settings: %s was read again; changed: %s", *told)
         self._rereading.adopted()
         return again
 
@@ -139,12 +144,6 @@ class Composition:
         self._adopt(self._proven, frozenset())
         self._vitals.problem("settings", why)
         return True
-
-    def _take_over(self, settings: Settings, parts: frozenset[Part]) -> bool:
-        self._vitals.reloads += 1
-        where = printable(self._reload.path)
-        log.info("settings: %s was read again; changed: %s", where, ", ".join(sorted(parts)))
-        return self._adopt(settings, parts)
 
     def _adopt(self, settings: Settings, parts: frozenset[Part]) -> bool:
         self.settings = settings

@@ -20,6 +20,7 @@ import msgspec
 from edge import adapters
 from edge import profile as profiles
 from edge.errors import CameraError, ConfigError, EdgeError, ModelError
+from edge.events.store import Store
 from edge.host import Host
 from edge.host.linux import Linux
 from edge.meter import detect
@@ -29,11 +30,11 @@ from edge.service import heap, lives, logs
 from edge.service.composition import Composition
 from edge.service.notify import Notify
 from edge.service.opening import opened
-from edge.service.places import settings_file, state_folder
+from edge.service.places import EVENTS, settings_file, state_folder
 from edge.service.reload import Reload
 from edge.service.signals import Asked
 from edge.service.supervisor import Supervisor, in_words
-from edge.settings import Settings
+from edge.settings import Events, Settings
 from edge.types import PowerMeter
 from edge.vitals import Controls, Vitals
 
@@ -61,13 +62,25 @@ def run(path: str | Path, asked: Asked) -> int:
     gc.freeze()  # all that was loaded stays
     gc.enable()
     try:
-        reload = Reload(settings_file(path))
+        reload = _read(settings_file(path))
         code, again = Life(reload, asked).run()
         while again:
             code, again = Life(reload, asked).run()
         return code
     except (EdgeError, OSError) as error:
         return _failed(error)
+
+
+def _read(path: Path) -> Reload:
+    """Read the settings. Where that fails, how the life before ended is counted all the same: nobody tells it again."""
+    try:
+        return Reload(path)
+    except ConfigError:
+        if os.environ.get("STATE_DIRECTORY"):
+            folder = state_folder(path.stem)
+            with contextlib.closing(Store(folder / EVENTS, Events())) as store:
+                lives.begun(folder, store)
+        raise
 
 
 def know(kind: type[msgspec.Struct] = msgspec.Struct) -> None:

@@ -74,6 +74,8 @@ def _cause(ended: Path, notes: Notes, boot: str) -> str | None:
         return "oom-kill"  # systemd itself says so only where it ends all for it (OOMPolicy)
     if result in (None, "success", "exit-code") and why:
         return None if why == RENAMED else why
+    if told[:3] == ["exit-code", "exited", "2"]:
+        return "settings"
     if result is not None:
         return "stopped" if result == "success" else result
     return None if ran is None else "killed" if ran == boot else "power"

@@ -101,29 +101,32 @@ class Outputs:
         for section in self._make:
             key = self._key(section, settings)
             try:
-                self._end(section, key, section in anew)
+                replaced = self._end(section, key, section in anew)
                 if key is not None and self.one(section) is None and not self._over.is_set():
-                    self._begin(section, key, settings)
+                    self._begin(section, key, settings, replaced)
             except Exception as error:  # noqa: BLE001 - whatever it is, the camera goes on, and this is tried again
                 self._fail(section, one_line(error))
 
-    def _end(self, section: str, key: Any, anew: bool) -> None:
-        """End the output of a section where it is to be another, or none."""
+    def _end(self, section: str, key: Any, anew: bool) -> bool:
+        """End the output of a section where it is to be another, or none; whether it was ended."""
         before = self._made.get(section)
-        if key is None and before is None:
-            self._vitals.problem(section, None)
         if before is None or (before[0] == key and not anew):
-            return
+            if key is None:
+                self._vitals.problem(section, None)
+            return False
         with self._lock:
             del self._made[section]
         self._changed()
         before[1].close()
-        self._vitals.problem(section, None)
+        if key is None:
+            self._vitals.problem(section, None)
         log.info("%s: %s", section, "off now" if key is None else "begins again with other settings")
+        return True
 
-    def _begin(self, section: str, key: Any, settings: Settings) -> None:
+    def _begin(self, section: str, key: Any, settings: Settings, replaced: bool) -> None:
         output = self._make[section](settings)
-        self._vitals.problem(section, None)
+        if not replaced:  # else it says itself that it works again
+            self._vitals.problem(section, None)
         output.start()
         with self._lock:
             self._made[section] = (key, output)

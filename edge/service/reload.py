@@ -26,10 +26,13 @@ Stamp = tuple[int, int, int] | None
 
 
 class Change(NamedTuple):
-    """Settings that are good, and the parts of which a file that they name is another than before."""
+    """Settings that are good. touched: the parts of which a file that they name is another than before. asked: by
+    somebody, as with SIGHUP.
+    """
 
     settings: Settings
     touched: frozenset[Part]
+    asked: bool
 
 
 class Reload:
@@ -99,7 +102,8 @@ class Reload:
             log.warning("settings: %s is good again", printable(self.path))
         there, before = named(settings), self._named
         self.settings, self._named = settings, there
-        return Change(settings, frozenset(part for part, stamps in there.items() if before.get(part, stamps) != stamps))
+        touched = frozenset(part for part, stamps in there.items() if before.get(part, stamps) != stamps)
+        return Change(settings, touched, asked)
 
     def _refuse(self, vitals: Vitals, words: str, asked: bool) -> None:
         vitals.refused += 1

@@ -64,8 +64,7 @@ def _of_source(settings: Settings) -> Iterator[Remark]:
         yield Remark("wrong", "source", f"{shown}: {str(error).removeprefix(f'source {settings.source}: ')}")
         return
     yield Remark("said", "source", f"{shown}{', again and again' if settings.repeat else ''}")
-    live = adapter.kind in ("v4l2", "picamera") or "://" in settings.source
-    if not live and not settings.repeat:
+    if sources.recorded(settings.source) and not settings.repeat:
         words = "a recording, and the service ends with it, to be begun again by systemd; `repeat = true` goes on"
         yield Remark("note", "source", words)
     device = adapter.options.get("device") if adapter.kind == "v4l2" else None

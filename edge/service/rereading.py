@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Lock
 
@@ -14,11 +16,23 @@ from edge.vitals import Vitals
 LOOK_S = 0.25
 """Between two looks at what is asked, by SIGHUP or by the file itself."""
 
+LONG_S = 30.0
+HANGS = f"reading them takes longer than {LONG_S:g} s; see whether the disk of a file that they name hangs"
+
 
 class Rereading:
-    """hangup: whether SIGHUP came, told once. systemd hears of a reload that was asked for, and of its end."""
+    """hangup: whether SIGHUP came, told once. clock: seconds. systemd hears of a reload that was asked for, and of its
+    end.
+    """
 
-    def __init__(self, reload: Reload, vitals: Vitals, notify: Notify, hangup: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        reload: Reload,
+        vitals: Vitals,
+        notify: Notify,
+        hangup: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._reload = reload
         self._vitals = vitals
         self._notify = notify
@@ -26,6 +40,8 @@ class Rereading:
         self._lock = Lock()
         self._new: Change | None = None
         self._awaited = False
+        self._clock = clock
+        self._since: float | None = None
         self._thread = Tireless("settings", self._work, vitals)
 
     def start(self) -> None:
@@ -34,6 +50,9 @@ class Rereading:
 
     def take(self) -> Change | None:
         """What is new since it was asked last, for the loop to adopt before it calls `adopted`."""
+        since = self._since
+        if since is not None and self._clock() - since > LONG_S:
+            self._thread.ill(HANGS)
         if self._new is None:
             return None
         with self._lock:
@@ -53,11 +72,12 @@ class Rereading:
         told = asked and self._vitals.condition != "starting"  # else "ready" would be said too soon
         if told:
             self._notify.reloading()
-        change = self._reload.changed(self._vitals, asked)
+        with self._watched():
+            change = self._reload.changed(self._vitals, asked)
         with self._lock:
             if change is not None:
-                before = self._new.touched if self._new else frozenset()
-                self._new = Change(change.settings, before | change.touched)
+                before = self._new or change
+                self._new = Change(change.settings, before.touched | change.touched, before.asked or change.asked)
             self._awaited = self._awaited or told
             new = self._new
         if new is None and not self._reload.asked:
@@ -67,7 +87,18 @@ class Rereading:
         """Look no more."""
         self._thread.close()
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self._since = self._clock()
+        try:
+            yield
+        finally:
+            self._since = None
+            if self._vitals.problems.get("settings") == HANGS:
+                self._thread.well()
+
     def _work(self, over: Flag) -> None:
-        self._reload.judge(self._vitals)
+        with self._watched():
+            self._reload.judge(self._vitals)
         while not over.wait(LOOK_S):
             self.look()

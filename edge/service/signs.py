@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from edge.errors import one_line
 from edge.recovery import Rung
 from edge.service.notify import Notify
 from edge.types import Result
@@ -17,6 +18,9 @@ START_S = 30.0
 
 PART: dict[Rung, str] = {"camera": "camera", "usb": "camera", "interpreter": "interpreter", "backend": "interpreter"}
 """What does not work while a rung is climbed."""
+
+MOST = 250
+"""Characters of a status; Home Assistant takes 255."""
 
 STATUS_S = 2.0
 """Between two lines of status."""
@@ -104,5 +108,7 @@ class Signs:
         subject = vitals.subject.label if vitals.subject else "nothing"
         rate = f", {vitals.fps:.1f} FPS" if vitals.fps else ""
         heat = f", {vitals.temperature_c:.0f} °C" if vitals.temperature_c is not None else ""
-        problems = f"; does not work: {', '.join(sorted(vitals.problems))}" if vitals.problems else ""
-        self.say(f"running on {result.backend}{rate}{heat}; sees {subject}{problems}")
+        broken = ", ".join(f"{part} ({words})" for part, words in sorted(vitals.problems.items()))
+        problems = f"; does not work: {broken}" if broken else ""
+        told = f"running on {result.backend}{rate}{heat}; sees {subject}{problems}"
+        self.say(one_line(told, MOST))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from edge.errors import EdgeError, one_line
+from edge.errors import one_line
 from edge.service.install.steps import Runner
 from edge.service.install.system import System
 
@@ -87,7 +87,8 @@ def _why_not(name: str, shown: dict[str, Any], system: System) -> str:
         return shown.get("StatusText") or "it starts"
     code, result = shown.get("ExecMainStatus", ""), shown.get("Result", "")
     if result == "exit-code" and code == "2":
-        return refused(name, system)
+        mended = f"; mend that, and `sudo systemctl restart edge@{name}`" if shown["ActiveState"] == "failed" else ""
+        return refused(name, system) + mended
     if result == "exit-code" and code in ENDED:
         return ENDED[code]
     if result in RESULTS:
@@ -96,19 +97,20 @@ def _why_not(name: str, shown: dict[str, Any], system: System) -> str:
         return f"it ended with exit code {code}; `edge service logs {name}` says why"
     if result in ("signal", "core-dump"):
         return f"it was ended by signal {code}; `edge service logs {name}` tells more"
+    if result == "success" and shown.get("SubState", "").startswith("auto-restart"):
+        return "its recording has ended"
     enabled = name in system.enabled()
     return "it was stopped" if enabled else f"it is not installed; `sudo edge service install {name}`"
 
 
 def refused(name: str, system: System) -> str:
     """Why a service ended with exit code 2, which says that its settings or its model cannot be right."""
-    from edge.settings import load
+    from edge.service.check import check
 
     path = system.settings(name)
     if path.exists() and not os.access(path, os.R_OK):
         return f"its settings or its model cannot be right; `sudo edge service status {name}` tells more"
-    try:
-        load(path)
-    except (EdgeError, OSError) as error:
-        return f"its settings cannot be right: {one_line(error)}"
+    wrong = check(path).wrong
+    if wrong:
+        return f"its settings cannot be right: {path}: {one_line(wrong[0])}"
     return f"its settings or its model cannot be right; see `edge service check {path}` and `edge service logs {name}`"

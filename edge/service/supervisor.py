@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from functools import partial
 from threading import Event as Flag
 from typing import Protocol
 
@@ -35,7 +34,7 @@ TICK_S = 0.25
 OPENING_S, HUNG = 120.0, 2
 """An opening that says nothing for so long hangs, and leaves a thread behind; after so many of those it all ends."""
 
-PAUSE_S, PAUSE_MOST_S = 1.0, 30.0
+PAUSE_S, PAUSE_MOST_S = 1.0, 10.0
 """Before all is opened again: the first time, and at most."""
 
 
@@ -127,6 +126,9 @@ class Supervisor:
     def stop(self) -> None:
         """End soon; from any thread."""
         self._over.set()
+        self._end_run()
+
+    def _end_run(self) -> None:
         pipeline = self._pipeline
         if pipeline is not None:
             pipeline.stop()
@@ -221,7 +223,7 @@ class Supervisor:
             return True
         runs_at, results = self._clock(), 0
         self._dropped = self._skipped = 0
-        for frame, result in pipeline.pairs(partial(self._attend, pipeline)):
+        for frame, result in pipeline.pairs(self._attend):
             now = self._clock()
             if self._vitals.condition != "running":
                 runs_at = now
@@ -237,10 +239,10 @@ class Supervisor:
                 return self._over.is_set()
         return self._ended(pipeline, results)
 
-    def _attend(self, pipeline: Pipeline) -> None:
+    def _attend(self) -> None:
         """While none comes: hear what is asked, and end it where that is something else."""
         if not self._tick():
-            pipeline.stop()
+            self._end_run()
 
     def _held(self) -> bool:
         """While it waits for the next frame to be due."""

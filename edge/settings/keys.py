@@ -27,6 +27,9 @@ Address = Annotated[
     str,
     Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^\s:\[\]]*):[0-9]{1,5}$", examples=["127.0.0.1:8080", ":9464", "[::1]:80"]),
 ]
+HOST = r"^([^\s:/@\[\]]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[^\s:/@\[\]]+)?)$"
+"""A name or an address alone; an IPv6 address, perhaps with its zone, as RFC 4007, section 11, writes it."""
+
 Hours = Annotated[
     str,
     Meta(
@@ -73,7 +76,11 @@ class Events(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The broker that is told."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=255), says("the broker, by name or address")]
+    host: Annotated[
+        str,
+        Meta(min_length=1, max_length=255, extra_json_schema={"pattern": HOST}),
+        says("the broker, by name or address alone"),
+    ]
     port: Annotated[int, Meta(ge=1, le=65_535), says("its port; 8883 is usual with TLS")] = 1883
     version: Annotated[Literal["5", "3.1.1"], says("of the protocol")] = "5"
     tls: Annotated[bool, says("whether the connection is encrypted, and the broker's certificate checked")] = False
@@ -131,7 +138,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     name: never empty where `load` made it: by default it is that of the file.
     """
 
-    name: Annotated[Name, says("of the camera, in topics, metrics and folders; by default that of the file")] = ""
+    name: Annotated[
+        Name, says("of the camera, in topics and metrics; by default that of the file, which names service and folder")
+    ] = ""
     profile: Annotated[Text, says("a device profile: a name, a TOML file, or auto: the one that fits this machine")] = (
         "auto"
     )

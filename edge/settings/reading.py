@@ -11,7 +11,7 @@ import msgspec
 
 from edge.errors import CONTROL, ConfigError, key_and_reason, one_line
 from edge.files import printable, read_small
-from edge.settings.keys import TABLES, Mqtt, Settings
+from edge.settings.keys import HOST, TABLES, Mqtt, Settings
 from edge.settings.schema import advice
 
 MOST_BYTES = 64 << 10
@@ -39,7 +39,8 @@ def load(path: Path, text: bytes | None = None) -> Settings:
     """Read and check the file of a camera; nothing that it names is opened.
 
     A path inside that is not absolute is taken from the folder of the file, so that it means the same to a service
-    and at a prompt. text: of a file that is not written yet. Raises ConfigError, with the path of the key that is wrong.
+    and at a prompt. text: of a file that is not written yet. Raises ConfigError, with the path of the key that is
+    wrong.
     """
     settings, wrong = examine(path, text)
     if settings is None or wrong:
@@ -54,7 +55,8 @@ def examine(path: Path, text: bytes | None = None) -> tuple[Settings | None, lis
         data = read_small(path, MOST_BYTES) if text is None else text
     except (OSError, ValueError) as error:
         reason = one_line(getattr(error, "strerror", None) or error)
-        return None, [Fault("", f"cannot be read: {reason}; give the TOML file of a camera")]
+        hint = "use sudo" if isinstance(error, PermissionError) else "give the TOML file of a camera"
+        return None, [Fault("", f"cannot be read: {reason}; {hint}")]
     read, wrong = decode(data)
     if read is None:
         return None, wrong
@@ -160,6 +162,8 @@ def _of_source(settings: Settings) -> Iterator[Fault]:
 
 
 def _of_broker(mqtt: Mqtt) -> Iterator[Fault]:
+    if not re.search(HOST, mqtt.host):
+        yield Fault("mqtt.host", "is more than a name; the port goes into mqtt.port, encryption into mqtt.tls")
     if mqtt.ca_file and not mqtt.tls:
         yield Fault("mqtt.ca_file", "is of no use without encryption; set mqtt.tls to true")
     if mqtt.password_file and not mqtt.username:

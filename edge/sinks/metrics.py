@@ -67,6 +67,8 @@ class Collector:
         instead = float(bool(newest and newest[1].instead_of))
         yield self._one("second_choice", "1 where an interpreter runs in place of one preferred", instead)
         yield self._one("subject", "1 where something is there, by the rules", float(vitals.subject is not None))
+        score = vitals.score if vitals.subject else None
+        yield self._one("subject_score", "The smoothed score of what is there", score)
 
     def _counts(self) -> Iterator[Family]:
         vitals = self._vitals
@@ -154,7 +156,7 @@ def exposed(registry: Registry, accept: str) -> tuple[bytes, str]:
 
     try:
         encode, kind = choose_encoder(accept)
-    except ValueError:  # it asks for a version that is none
+    except (TypeError, ValueError):  # it asks for a version that is none
         encode, kind = choose_encoder("")
     return encode(registry), kind
 

@@ -16,7 +16,6 @@ from threading import Event as Flag
 from edge.listener import Listener
 from edge.settings import Web as Asked
 from edge.vitals import Controls, Vitals
-from edge.web.health import HealthCheck
 from edge.web.newest import Newest
 
 OTHERS = 16
@@ -38,5 +37,5 @@ class Web(Listener):
         from edge.web.serving import serve
 
         with Newest(self._vitals, self._controls) as newest:
-            app = application(HealthCheck(self._vitals), newest, self._viewers, over)
+            app = application(self._vitals, newest, self._viewers, over)
             serve(app, ours, over, most=self._viewers + OTHERS, stall_s=self._stall_s)

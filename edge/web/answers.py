@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from edge.web.health import HealthCheck
+from edge.health import health
+from edge.vitals import Vitals
 from edge.web.newest import Newest
 
 Message = MutableMapping[str, Any]
@@ -27,7 +28,7 @@ PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """Headers of all answers: the next one is another one."""
 
 
-def application(health: HealthCheck, newest: Newest, viewers: int, over: Flag) -> App:
+def application(vitals: Vitals, newest: Newest, viewers: int, over: Flag) -> App:
     """All addresses. viewers: of the stream, at one time."""
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -35,7 +36,7 @@ def application(health: HealthCheck, newest: Newest, viewers: int, over: Flag) -
     from starlette.routing import Route
 
     async def how_it_fares(request: Request) -> Response:
-        now = health()
+        now = health(vitals)
         body = msgspec.json.encode(now)
         return Response(body, 200 if now.healthy else 503, PLAIN, media_type="application/json")
 
@@ -43,7 +44,7 @@ def application(health: HealthCheck, newest: Newest, viewers: int, over: Flag) -
         frame = newest.frame
         data = await newest.jpeg(frame) if frame is not None else None
         if data is None:
-            return PlainTextResponse(f"no picture: {health.vitals.words}\n", 503, PLAIN)
+            return PlainTextResponse(f"no picture: {vitals.words}\n", 503, PLAIN)
         return Response(data, 200, PLAIN, media_type="image/jpeg")
 
     def refuse(status: int, words: str) -> App:

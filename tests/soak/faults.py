@@ -76,10 +76,11 @@ class Target(NamedTuple):
 
 
 class Recovery(NamedTuple):
-    """How long one fault lasted."""
+    """How long one fault lasted, and how long it may."""
 
     fault: Fault
     seconds: float
+    bound_s: float
 
 
 class Injector:
@@ -114,7 +115,7 @@ class Injector:
             assert time.monotonic() - begun < 120, f"{fault.name}: not over after two minutes"
             time.sleep(0.1)
             over = self._well()
-        return Recovery(fault, time.monotonic() - begun)
+        return Recovery(fault, time.monotonic() - begun, fault.bound_s)
 
     def any(self) -> Fault:
         """One at random."""

@@ -8,16 +8,18 @@ python=3.13
 # picamera2, and what its import needs
 cameras=(picamera2==0.3.38 videodev2 piexif pillow simplejpeg av libarchive-c tqdm jsonschema)
 
-guest_packages=(base-files bash coreutils dash util-linux grep sed kmod procps passwd e2fsprogs udev systemd busybox-static
-  python3 python3-pip python3-prctl python3-libcamera libcamera-ipa v4l-utils i2c-tools)
-build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc libc6-dev make)
+guest_packages=(base-files bash coreutils dash util-linux grep sed kmod procps passwd e2fsprogs udev systemd
+  busybox-static python3 python3-pip python3-prctl python3-libcamera libcamera-ipa v4l-utils i2c-tools)
+build_packages=(base-files bash coreutils dash sed grep findutils gzip tar mawk kmod linux-headers-amd64 gcc libc6-dev
+  make)
 modules=(vivid i2c-stub i2c-dev dummy_hcd libcomposite usb_f_acm videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig
   v4l2-tpg loop)
 # Units that a guest without network, users and disks of its own has no use for, and that take it time.
 idle=(systemd-logind.service systemd-networkd.service getty.target serial-getty@.service systemd-firstboot.service
   systemd-hwdb-update.service systemd-pstore.service ldconfig.service systemd-journal-catalog-update.service
-  systemd-update-done.service systemd-timesyncd.service dev-hugepages.mount dev-mqueue.mount systemd-battery-check.service
-  sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount systemd-binfmt.service)
+  systemd-update-done.service systemd-timesyncd.service dev-hugepages.mount dev-mqueue.mount
+  systemd-battery-check.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
+  systemd-binfmt.service)
 boot_modules=(virtio_pci virtio_blk ext4 overlay 9p 9pnet_virtio)
 
 standin=$checkout/tests/edgetpu/standin.c
@@ -80,8 +82,8 @@ inside() {
   "${own[@]}" env -i PATH=/usr/sbin:/usr/bin chroot "$tree" "$@"
 }
 
-# Builds the drivers in $1, a tree with a compiler, and leaves all the modules that the guest may load in $1/out, with the
-# library that stands in for Coral's.
+# Builds the drivers in $1, a tree with a compiler, and leaves all the modules that the guest may load in $1/out, with
+# the library that stands in for Coral's.
 compile() {
   local tree=$1 version out
   version=$(basename "$tree"/usr/lib/modules/*)

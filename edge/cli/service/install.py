@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from edge.errors import ConfigError, EdgeError
-from edge.files import read_small
+from edge.files import printable, read_small
 from edge.service.install import System, Wanted, install
 from edge.service.install.steps import Runner, Step, run_command
+from edge.settings import Settings, load
 
 BOOTED = Path("/run/systemd/system")
 """There where systemd runs the machine: sd_booted(3)."""
@@ -51,8 +52,11 @@ def command(
 
     system, run = System(root.resolve()), run_command
     may(dry_run, system, os.geteuid())
-    wanted = Wanted(*_settings(camera, source, system), reboot)
-    place = this_one() if environment is None else on(system.root, environment)
+    wanted = Wanted(*_settings(camera, source, reboot, system), reboot)
+    try:
+        place = this_one() if environment is None else on(system.root, environment)
+    except PermissionError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}, to see whether it serves; use sudo") from error
     steps = install(wanted, place, system, run)
     carry_out(steps, dry_run, run)
     for folder in place.shown:
@@ -87,30 +91,42 @@ def carry_out(steps: list[Step], dry_run: bool, run: Runner) -> None:
             ) from error
 
 
-def _settings(camera: str, source: str | None, system: System) -> tuple[str, str]:
-    """The name of a camera and the text of its settings, checked. Raises ConfigError and OSError."""
+def _settings(camera: str, source: str | None, reboot: bool | None, system: System) -> tuple[str, str]:
+    """The name of a camera and the text of its settings, checked for where they will lie.
+
+    Raises ConfigError and OSError.
+    """
     from edge.service.install.plan import example
-    from edge.settings import load
+    from edge.service.install.system import named
+    from edge.source import recorded
 
     file = Path(camera)
-    if file.suffix == ".toml" or len(file.parts) > 1:
-        if source is not None:
-            raise ConfigError("--source stands in the file of a camera already; leave one of the two out")
+    in_file = file.suffix == ".toml" or len(file.parts) > 1
+    name = named(file.stem if in_file else camera)
+    there = system.settings(name)
+    if in_file and source is not None:
+        raise ConfigError("--source stands in the file of a camera already; leave one of the two out")
+    if there.exists() and source is not None:
+        raise ConfigError(f"{there} is there already, and is left alone; write the source into it")
+    if in_file:
         load(file)
-        return file.stem, read_small(file).decode()
-    there = system.settings(camera)
-    if there.exists():
-        if source is not None:
-            raise ConfigError(f"{there} is there already, and is left alone; write the source into it")
-        load(there)
-        return camera, there.read_text()
-    from edge import source as sources
+        text = read_small(file).decode()
+    else:
+        text = "" if there.exists() else example(source or _found(system))
+    settings = _checked(there, None if there.exists() else text.encode(), system)
+    if reboot and settings.source and recorded(settings.source) and not settings.repeat:
+        raise ConfigError(f"{there}: --reboot would have the board started anew by a recording; set `repeat = true`")
+    return name, text or there.read_text()
 
-    text = example(source or _found(system))
-    given = load(there, text.encode()).source
-    if given and system.running:
-        sources.parse(given)
-    return camera, text
+
+def _checked(there: Path, text: bytes | None, system: System) -> Settings:
+    """Settings that are right, as the service will have them. Raises ConfigError."""
+    from edge.cli.service.check import tell
+    from edge.service.check import check
+
+    if system.running:  # what another system has cannot be told from here
+        tell(printable(there), check(there, text))
+    return load(there, text)
 
 
 def _found(system: System) -> str:

@@ -7,6 +7,7 @@ import os
 import click
 
 from edge.errors import EdgeError
+from edge.service.install.system import System
 
 
 @click.command("logs")
@@ -16,6 +17,10 @@ from edge.errors import EdgeError
 @click.option("--since", help="From then on, as journalctl takes it: '1 hour ago', '2026-01-31 08:00'.")
 def command(cameras: tuple[str, ...], follow: bool, lines: int, since: str | None) -> None:
     """Show the log of CAMERAS, or of all of this machine."""
+    there = System().cameras()
+    for name in [each for each in cameras if each not in there] or ([] if there else [""]):
+        here = f"there are {', '.join(there)}" if there else "there is none"
+        click.echo(f"note: no camera {name} is installed here; {here}".replace("camera  is", "camera is"), err=True)
     line = asked(cameras, follow, lines, since)
     try:
         os.execvp(line[0], line)

@@ -30,7 +30,8 @@ def command(cameras: tuple[str, ...], every: bool, purge: bool, dry_run: bool, r
     Settings that you changed, passwords, events and pictures stay, and with them their user, but for --purge.
     """
     system = System(root.resolve())
-    names = system.cameras() if every else list(dict.fromkeys(cameras))
+    every_one = sorted({*system.cameras(), *(system.left() if purge else ())})
+    names = every_one if every else list(dict.fromkeys(cameras))
     if bool(cameras) == every:
         told = ", ".join(system.cameras()) or "none"
         raise ConfigError(f"say which cameras, or --all; installed here: {told}")

@@ -75,9 +75,13 @@ def service(environment: Environment) -> str:
 
 
 def example(source: str) -> str:
-    """The settings that ship, for a source."""
+    """The settings that ship, for a source; a recording is one without an end."""
+    from edge.source import recorded  # slow to import
+
     quoted = json.dumps(source, ensure_ascii=False)  # which is TOML, too
-    return re.sub(r'^source = ".*"$', lambda _: f"source = {quoted}", shipped("example.toml"), flags=re.MULTILINE)
+    text = shipped("example.toml")
+    text = text.replace("# repeat = true  ", "repeat = true    ") if recorded(source) else text
+    return re.sub(r'^source = ".*"$', lambda _: f"source = {quoted}", text, flags=re.MULTILINE)
 
 
 def reloaded_rules() -> list[Step]:

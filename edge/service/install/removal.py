@@ -92,7 +92,8 @@ def _user(names: list[str], system: System, purge: bool) -> list[Step]:
     user, record = system.user(), system.at(USERS)
     left = [path for path in system.at(STATE).glob("*") if not (purge and path.name in {*names, FETCHED})]
     if left:
-        return [Keep(record, f"the user {USER} owns what is left in {system.at(STATE)}")] if record.exists() else []
+        told = ", ".join(str(path) for path in left)
+        return [Keep(record, f"the user {USER} owns {told}")] if record.exists() else []
     prefix = () if system.running else (f"--prefix={system.root}",)
     steps: list[Step] = []
     if user is not None and user[5] == str(STATE):

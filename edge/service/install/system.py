@@ -48,10 +48,11 @@ class System(NamedTuple):
         return self.root == Path("/")
 
     def at(self, path: str | Path) -> Path:
-        """A path of it, as seen from here. Raises ConfigError where links in it lead to another system, such as ours."""
+        """A path of it, as seen from here. Raises ConfigError where links lead out of its folder."""
         found = self.root / str(path).lstrip("/")
-        if not Path(os.path.realpath(found)).is_relative_to(self.root):
-            raise ConfigError(f"{found} leads out of {self.root}, to {os.path.realpath(found)}; run this on that system itself")
+        real = os.path.realpath(found)
+        if not Path(real).is_relative_to(self.root):
+            raise ConfigError(f"{found} leads out of {self.root}, to {real}; run this on that system itself")
         return found
 
     def settings(self, name: str) -> Path:
@@ -85,6 +86,11 @@ class System(NamedTuple):
         libraries = (path for usual in ("", "*/") for path in self.root.glob(f"usr/lib*/{usual}systemd/{LIBRARY}*.so"))
         versions = (re.match(r"\d+", path.name.removeprefix(LIBRARY)) for path in libraries)
         return max((int(version[0]) for version in versions if version), default=0)
+
+    def left(self) -> list[str]:
+        """The cameras that have events and pictures, whether they are installed or not, sorted."""
+        folders = self.at(STATE).glob("*")
+        return sorted(path.name for path in folders if NAME.fullmatch(path.name) and path.name != FETCHED)
 
     def groups(self) -> list[str]:
         """The names of its groups."""
