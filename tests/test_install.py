@@ -535,6 +535,14 @@ def test_what_is_asked_for_wrongly_is_refused_in_one_line(capsys, tmp_path, card
     assert "would remove" in said(capsys, "uninstall", "--all", "--purge", *root)[1]
 
 
+def test_purging_all_takes_what_cameras_left_that_were_uninstalled(capsys, tmp_path):
+    (tmp_path / "var/lib/edge/old").mkdir(parents=True)
+    (tmp_path / "var/lib/edge/edgekit").mkdir()
+    told = said(capsys, "uninstall", "--all", "--purge", "--dry-run", "--root", str(tmp_path))[1].splitlines()
+    removed = [line.partition(",")[0] for line in told if "if nothing" not in line]
+    assert removed == [f"would remove {tmp_path}/var/lib/edge/{name}/" for name in ("old", "edgekit")]
+
+
 def test_uninstalling_where_nothing_is_says_so(capsys, tmp_path):
     assert said(capsys, "uninstall", "--all", "--dry-run", "--root", str(tmp_path))[1] == "nothing is installed here\n"
 
@@ -552,7 +560,7 @@ def test_logs_are_those_of_the_journal(capsys, monkeypatch):
     assert "--no-pager" in asked((), False, 5, None) and "--unit=edge@*.service" in asked((), False, 5, None)
     monkeypatch.setenv("PATH", "/nowhere")
     code, _, err = said(capsys, "logs", "door")
-    assert code == 1 and "journalctl cannot be run" in err
+    assert code == 1 and "journalctl cannot be run" in err and "note: no camera door is installed here; there" in err
 
 
 def test_the_status_of_all_is_asked_of_systemd(capsys, tmp_path, monkeypatch):
@@ -563,6 +571,9 @@ def test_the_status_of_all_is_asked_of_systemd(capsys, tmp_path, monkeypatch):
     assert said(capsys, "status", "door")[:2] == (0, "door: running: well\n")
     code, out, _ = said(capsys, "status", "door", "--json")
     assert code == 0 and json.loads(out)[0]["words"] == "well"
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    code, out, err = said(capsys, "status", "door")
+    assert (code, out) == (1, "") and "system" in err
 
 
 def test_a_running_machine_is_changed_by_root_alone_and_where_systemd_runs(tmp_path):

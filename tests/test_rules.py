@@ -70,6 +70,15 @@ def test_what_lasts_appears_and_what_stays_away_is_gone():
     assert seen(NOTHING, NOTHING) == []
 
 
+def test_the_score_of_what_is_there_goes_with_each_frame():
+    seen = Seen()
+    found = []
+    for answer in (CAT, CAT, CAT, {"cat": 0.7}, NOTHING, NOTHING):
+        seen(answer)
+        found.append(seen.watch.score)
+    assert found == [None, None, 0.9, 0.7, 0.0, None]
+
+
 def test_an_event_says_what_when_and_how_sure():
     seen = Seen()
     appeared, gone = seen.events(CAT, {"cat": 0.7}, {"cat": 0.8}, {"cat": 0.6}, NOTHING, NOTHING)

@@ -18,9 +18,10 @@ from edge.service.install.system import System
 def command(cameras: tuple[str, ...], follow: bool, lines: int, since: str | None) -> None:
     """Show the log of CAMERAS, or of all of this machine."""
     there = System().cameras()
-    for name in [each for each in cameras if each not in there] or ([] if there else [""]):
-        here = f"there are {', '.join(there)}" if there else "there is none"
-        click.echo(f"note: no camera {name} is installed here; {here}".replace("camera  is", "camera is"), err=True)
+    for name in [each for each in cameras if each not in there]:
+        click.echo(f"note: no camera {name} is installed here; there are {', '.join(there) or 'none'}", err=True)
+    if not there and not cameras:
+        click.echo("note: no camera is installed here; `sudo edge service install NAME` does it", err=True)
     line = asked(cameras, follow, lines, since)
     try:
         os.execvp(line[0], line)

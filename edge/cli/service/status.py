@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
+from edge.cli.service.install import BOOTED
+from edge.errors import EdgeError
 from edge.service.install.steps import run_command
 from edge.service.install.system import System
 from edge.service.status import Status, read
@@ -16,7 +18,12 @@ from edge.service.status import Status, read
 def command(cameras: tuple[str, ...], as_json: bool) -> int:
     """Show how CAMERAS fare, or all of this machine; ends with 1 where one does not run."""
     system = System()
-    found = read(cameras or system.cameras(), system, run_command)
+    try:
+        found = read(cameras or system.cameras(), system, run_command)
+    except EdgeError as error:
+        if BOOTED.is_dir():
+            raise
+        raise EdgeError("systemd does not run here, and so no camera is a service of it") from error
     if as_json:
         click.echo(msgspec.json.encode(found))
     for each in found:

@@ -82,6 +82,7 @@ class Link:
             self._client.connect(settings.host, settings.port, KEEPALIVE_S, **self._cleanly())
         except (OSError, UnicodeError) as error:  # a name that cannot be one is a UnicodeError
             raise ConnectionError(self._unreachable(error)) from error
+        self._client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_HEARD)  # paho-mqtt reads all there is
         until = self._clock() + CONNECT_S
         while not self._stands and not over.is_set():
             if self._clock() > until:
@@ -168,6 +169,7 @@ class Link:
         client = self._client
         client.loop_read()
         if client._in_packet["remaining_length"] > MOST_HEARD:
+            client._in_packet["packet"] = bytearray()
             raise ConnectionError(f"the broker at {self._where} sends a packet of more than {MOST_HEARD >> 10} KiB")
         if client._in_messages:
             raise ConnectionError(f"the broker at {self._where} sends with QoS 2, which nobody asked for")

@@ -200,6 +200,7 @@ def test_it_is_ready_with_its_first_answer_and_runs_as_a_user_of_its_own(service
     ready = next(number for number, line in enumerate(lines) if line.startswith("Started"))
     assert "running: colour on litert-cpu" in lines[:ready]
     assert service.shown("NRestarts") == "0"
+    assert service.shown("RestartMaxDelayUSec") == "5min"  # pauses grow: a drop-in for this systemd
     assert service.shown("StatusText").startswith("running on litert-cpu")
     assert Path(f"/proc/{service.process}").stat().st_uid == Path(STATE / "front").stat().st_uid != 0
     service.sees("red")
@@ -379,7 +380,7 @@ def test_an_accelerator_that_does_not_come_back_has_its_usb_device_reset(service
     PLAY.write_text("absent\n")
     (child,) = service.children
     os.kill(child, 9)
-    service.awaits(mark, "usb: resetting the USB device")
+    service.awaits(mark, "resetting the USB device")
     # By the kernel, and for a user who is not root.
     eventually(lambda: len(resets(shell)) == had + 1, "the kernel tells of the reset")
     PLAY.write_text("")
