@@ -89,6 +89,7 @@ def test_a_recording_is_seen_to_its_end_and_what_happened_is_on_the_disk(camera)
     kinds = [kind for kind, _ in camera.events()]
     assert kinds == ["appeared", "changed"]
     assert camera.one.vitals.frames == 6 and camera.one.vitals.events == {"appeared": 1, "changed": 1}
+    assert camera.one.vitals.score == camera.one.parts.rules.score > 0.5
     assert camera.one.vitals.condition == "stopping"
 
 

@@ -82,7 +82,6 @@ class Link:
             self._client.connect(settings.host, settings.port, KEEPALIVE_S, **self._cleanly())
         except (OSError, UnicodeError) as error:  # a name that cannot be one is a UnicodeError
             raise ConnectionError(self._unreachable(error)) from error
-        self._client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_HEARD)  # paho-mqtt reads all there is
         until = self._clock() + CONNECT_S
         while not self._stands and not over.is_set():
             if self._clock() > until:
@@ -201,6 +200,7 @@ class Link:
         if settings.tls:
             client.tls_set_context(_tls(settings.ca_file))
         client.will_set(self._topics.availability, OFFLINE, qos=1, retain=True)
+        client.on_socket_open = _bounded
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -276,6 +276,11 @@ def _tls(ca_file: str | None) -> Any:
         return ssl.create_default_context(cadata=trusted)
     except OSError as error:
         raise ConnectionError(f"{ca_file}: not a file of certificates: {error.strerror}; mend ca_file") from error
+
+
+def _bounded(_client: Any, _data: Any, sock: Any) -> None:
+    """Have the kernel keep little: paho-mqtt takes all that there is of a packet at once."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_HEARD)
 
 
 def _wait(sock: Any, wake: socket.socket, wait_s: float, writing: bool) -> None:
