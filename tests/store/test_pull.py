@@ -253,8 +253,8 @@ def test_a_server_that_sends_byte_by_byte_counts_as_silent(server, home, kit, he
 
 
 def test_a_server_that_is_slow_but_not_silent_is_waited_for(server, home, kit):
-    wanted = kit.entry(kit.pinned(DATA, server.on(kit.slowly(DATA, 12))))
-    assert pull(wanted, stall=0.2).read_bytes() == DATA
+    wanted = kit.entry(kit.pinned(DATA, server.on(kit.slowly(DATA, 24))))
+    assert pull(wanted, stall=0.6).read_bytes() == DATA
     assert len(server.requests) == 1
 
 
