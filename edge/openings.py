@@ -15,6 +15,9 @@ from edge.recovery import LOOK_S, jittered
 
 log = logging.getLogger("edge")
 
+LEAST_TRIES = 3
+"""So many are made however long each takes: a USB device is reset before the third."""
+
 JOIN_S = 2.0
 """How long threads that hang in a driver are waited for at the end, all together."""
 
@@ -95,7 +98,7 @@ class Openings:
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, what else there is goes on
                 failed = Failure(tries, error.with_traceback(None))  # which would keep the model that was read
-            if self._clock() - begun > most_s:
+            if tries >= LEAST_TRIES and self._clock() - begun > most_s:
                 break
         self._lay_ready(place, engine, failed)
 

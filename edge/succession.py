@@ -24,7 +24,7 @@ from typing import NamedTuple
 from edge import usb
 from edge.engine import CANNOT_RUN, Engine, Opener, Passed, first_of, none_runs
 from edge.errors import DeviceError, EdgeError, InferenceError
-from edge.openings import Openings
+from edge.openings import LEAST_TRIES, Openings
 from edge.recovery import STEADY_S, Backoff, Ladder
 from edge.types import Array, Frame, Result
 
@@ -37,7 +37,7 @@ AGAIN_MOST_S = 3.0
 """After so long no further try is begun, and the next of the order is opened beside it: a hub that comes back needs a
 second or two, and frames wait meanwhile."""
 
-RESET_BEFORE = 3
+RESET_BEFORE = LEAST_TRIES
 """Before this try to open it again, the USB device of a lost one is reset."""
 
 LOSSES = 3
