@@ -115,6 +115,7 @@ def test_home_assistant_reads_the_state(key: str, before: str, after: str) -> No
     template = of(key)["value_template"]
     assert rendered(template, msgspec.json.encode(look(vitals, controls, 0.6))) == before
     vitals.happened(SEEN)
+    vitals.score = SEEN.score
     vitals.problem("web", 'it is "broken"')
     vitals.condition, vitals.spool, vitals.temperature_c, vitals.watts = "running", 3, 51.21, 4.25
     controls.paused, controls.threshold = True, 0.75
