@@ -172,7 +172,7 @@ class Service:
         """Put that before the camera, and wait until the service tells it."""
         self.shows(colour)
         wanted = None if colour == "nothing" else colour
-        self._eventually(lambda: ((self.health()["subject"] or {}).get("label")) == wanted, f"it sees {colour}")
+        self._eventually(lambda: self.health()["label"] == wanted, f"it sees {colour}")
 
     def shows(self, colour):
         self._shell(f"v4l2-ctl -d {CAMERA} -c osd_text_mode=2 -c test_pattern={PATTERNS[colour]}")
@@ -414,7 +414,7 @@ def test_an_accelerator_is_reset_on_its_bus_by_the_services_user_and_used_again_
     service.awaits(mark, "has returned")
     service.awaits_running()
     service.shows("blue")
-    eventually(lambda: (service.health()["subject"] or {}).get("label", "").startswith("blue"), "it sees blue")
+    eventually(lambda: (service.health()["label"] or "").startswith("blue"), "it sees blue")
     assert service.health()["backend"].startswith("edgetpu")
     assert service.process == process
 
