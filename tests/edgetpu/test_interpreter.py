@@ -168,8 +168,8 @@ def test_where_it_is_lost_in_mid_run_the_next_of_the_order_answers_the_frame_and
 ):
     play(line)
     chosen = profile.load(order(limit_s=1.0 if "hang" in line else 60.0))
-    clock = itertools.count(0, 5).__next__  # so that it is opened again once
-    running = Succession(openers(chosen, Wanted()), clock=clock, wait=lambda seconds: seconds >= RETURN_S / 2)
+    clock = itertools.count(0, 5).__next__  # so that it is opened again as seldom as can be
+    running = Succession(openers(chosen, Wanted()), clock=clock, wait=lambda seconds: seconds >= 0.7 * RETURN_S)
     try:
         frame = frame_of(np.zeros((4, 4, 3), np.uint8), 0)
         results = []
