@@ -1,5 +1,6 @@
 """What several test files share: the shared data, tiny models that are made here, and the command line."""
 
+import logging
 import os
 import shutil
 import struct
@@ -34,6 +35,14 @@ class Ran(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def no_filters_are_left():
+    """A service that ran in this process has put filters on pytest's own handlers, which serve all tests."""
+    yield
+    for handler in logging.getLogger().handlers:
+        handler.filters.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """What a process holds. memory: bytes of its own, without its children, and without libraries: its part of those
-    becomes less with each other process on the machine that has them, too."""
+    """What a process holds. memory: bytes that are resident, without its children; libraries count whole, for its part
+    of them becomes less with each other process on the machine that has them, too."""
 
     memory: int
     threads: int
@@ -26,7 +26,7 @@ def held(pid: int) -> Held:
     """What a process holds now."""
     process = Path("/proc") / str(pid)
     rollup = (process / "smaps_rollup").read_text()
-    memory = sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", rollup, re.MULTILINE))) * 1024
+    memory = sum(map(int, re.findall(r"^Rss:\s+(\d+) kB", rollup, re.MULTILINE))) * 1024
     links = []
     for handle in list((process / "fd").iterdir()):
         try:
