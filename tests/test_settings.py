@@ -181,6 +181,7 @@ def test_what_is_no_relative_path_stays_as_it_is(written, source):
         ("[web]\nlisten = '8080'", 'web.listen: does not fit; give one like "127.0.0.1:8080"'),
         ("[web]\nlisten = ':70000'", "web.listen: :70000 names no port; give one up to 65535"),
         ("[web]\nlisten = ':80'\n[metrics]\nlisten = ':80'", "metrics.listen: :80 is web.listen, too"),
+        ("[web]\nlisten = ':80'\n[metrics]\nlisten = '[::1]:80'", "metrics.listen: [::1]:80 is web.listen, too"),
         ("source = 'rtsp://me:secret@host/'", "source: holds a password, which has no place in this file"),
         ("source_password_file = 'a'", "source_password_file: belongs to a source with a user"),
         ('source = "a\\u001bb"', "source: holds a character that cannot be shown"),

@@ -15,13 +15,10 @@ from edge.service.places import SETTINGS, STATE
 from edge.service.remarks import Remark, of_secret, remarks
 from edge.settings import Fault, Settings
 from edge.settings.differs import Part
-from edge.settings.reading import examine
+from edge.settings.reading import examine, meet
 from edge.settings.secret import MQTT_PASSWORD, SOURCE_PASSWORD, credential, private
 
 MOST_NEIGHBOURS = 100
-
-EVERY = ("", "0.0.0.0", "[::]")
-"""Addresses that stand for all of a machine."""
 
 DATA = "XDG_DATA_HOME"
 
@@ -127,16 +124,8 @@ def _of_neighbours(settings: Settings, path: Path) -> Iterator[Remark]:
             yield Remark("note", "source", f"{printable(settings.source)} is the source in {where}, too")
         used = [part.listen for part in (theirs.web, theirs.metrics) if part]
         for key, part in (("web", settings.web), ("metrics", settings.metrics)):
-            if part is not None and any(_meet(part.listen, other) for other in used):
+            if part is not None and any(meet(part.listen, other) for other in used):
                 yield Remark("wrong", f"{key}.listen", f"{part.listen} is taken by {where}, too; give another port")
-
-
-def _meet(one: str, other: str) -> bool:
-    """Whether two addresses cannot both be listened on."""
-    (host, _, port), (its_host, _, its_port) = (
-        each.replace("localhost", "127.0.0.1").rpartition(":") for each in (one, other)
-    )
-    return port == its_port != "0" and (host == its_host or not {host, its_host}.isdisjoint(EVERY))
 
 
 def _settings(path: Path) -> Settings | None:

@@ -25,6 +25,10 @@ NAMED = re.compile(r"[A-Za-z][\w.+-]*:")
 """How a source begins that is no path."""
 
 
+EVERY = ("", "0.0.0.0", "[::]")
+"""Addresses that stand for all of a machine."""
+
+
 class Fault(NamedTuple):
     """One thing that is wrong: the path of the key, such as "mqtt.port", and why; the key is "" for the whole file."""
 
@@ -126,6 +130,14 @@ def _placed(settings: Settings, folder: Path) -> Settings:
     return msgspec.structs.replace(settings, **changed)
 
 
+def meet(one: str, other: str) -> bool:
+    """Whether two addresses cannot both be listened on."""
+    (host, _, port), (its_host, _, its_port) = (
+        each.replace("localhost", "127.0.0.1").rpartition(":") for each in (one, other)
+    )
+    return port == its_port != "0" and (host == its_host or not {host, its_host}.isdisjoint(EVERY))
+
+
 def faults(settings: Settings) -> Iterator[Fault]:
     """What no single key tells: settings that contradict each other, or that could not work."""
     yield from _unprintable(msgspec.to_builtins(settings), "")
@@ -146,8 +158,8 @@ def faults(settings: Settings) -> Iterator[Fault]:
     for key, address in listening.items():
         if int(address.rpartition(":")[2]) > 65_535:
             yield Fault(f"{key}.listen", f"{address} names no port; give one up to 65535")
-    if len(listening) == 2 and len(set(listening.values())) == 1 and not listening["web"].endswith(":0"):
-        yield Fault("metrics.listen", f"{listening['web']} is web.listen, too; give another port")
+    if len(listening) == 2 and meet(*listening.values()):
+        yield Fault("metrics.listen", f"{listening['metrics']} is web.listen, too; give another port")
 
 
 def _of_source(settings: Settings) -> Iterator[Fault]:
