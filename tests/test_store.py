@@ -429,6 +429,36 @@ def fail(error):
     raise error
 
 
+GROWS = """
+import re, sys
+from pathlib import Path
+from edge.events.database import Database
+
+
+def anonymous():
+    return int(re.search(r"Anonymous: +([0-9]+) kB", Path("/proc/self/smaps_rollup").read_text())[1])
+
+
+def rows(count):
+    for _ in range(count):
+        file.write(lambda connection: connection.executemany("INSERT INTO t VALUES (?)", [("x" * 300,)] * 100))
+
+
+file = Database(Path(sys.argv[1]), "CREATE TABLE t (words TEXT)", lambda connection: None)
+rows(2)
+before = anonymous()
+rows(90)
+print(anonymous() - before)
+"""
+
+
+def test_a_file_of_megabytes_takes_no_more_memory_than_a_small_one(tmp_path):
+    line = [sys.executable, "-c", GROWS, str(tmp_path / "large")]
+    grown = int(subprocess.run(line, check=True, capture_output=True, timeout=60).stdout)
+    assert (tmp_path / "large").stat().st_size > 2 << 20
+    assert grown < 800  # KiB
+
+
 FULL = """
 import resource, sys
 from pathlib import Path

@@ -34,6 +34,10 @@ HANGS_S = 3.0
 LOG_BYTES = 1 << 20
 """About as large as the write-ahead log becomes before it is carried over; on a full disk it needs to grow less."""
 
+CACHE_KIB = 128
+"""Of a file's pages SQLite by itself keeps the 2 MB used last. A service would fill that over weeks, to no use: it
+writes at the end of its tables, and reads what it wrote last."""
+
 FAILURES = (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError)
 """What reading raises: the last one where not even the reason is text any more."""
 
@@ -126,6 +130,7 @@ class Database:
             for word in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"):
                 connection.execute(f"PRAGMA {word}").fetchall()
             connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}").fetchall()
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}").fetchall()
             connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // 4096}").fetchall()
             connection.executescript(self._layout)
             return connection, _place(self._path)

@@ -15,6 +15,7 @@ from edge.events.store import Store
 from edge.files import printable
 from edge.host import Host
 from edge.service import lives
+from edge.service.heap import Tidy
 from edge.service.heat import Board
 from edge.service.memory import CONTROLS, Memory
 from edge.service.notify import Notify
@@ -75,6 +76,7 @@ class Composition:
         )
         self.recorder = Recorder(self.store, vitals)
         self.board = Board(settings.recovery, vitals, host, meter)
+        self._tidy = Tidy(vitals)
 
     def start(self) -> None:
         """Begin what runs beside the loop."""
@@ -82,6 +84,7 @@ class Composition:
         self.outputs.adopt(self.settings)
         self.board.start()
         self.memory.start()
+        self._tidy.start()
         self._rereading.start()
 
     def close(self, why: str) -> None:
@@ -91,6 +94,7 @@ class Composition:
         self._rereading.close()
         self.recorder.close()
         self.outputs.close()
+        self._tidy.close()
         self.memory.close()
         self.board.close()
         with contextlib.suppress(OSError):

@@ -313,11 +313,13 @@ class Soak:
     def _wrong(self, last: Held, code: int, end_s: float) -> list[str]:
         first, wrong = self.first, []
         assert first is not None
-        growth = last.memory / first.memory - 1
-        print(f"  held after {WARM:,} frames: {first}\n  held at the end: {last}, memory {growth:+.1%}")
+        print(f"  held after {WARM:,} frames: {first}\n  held at the end: {last}")
+        for name in ("memory", "anonymous"):
+            growth = getattr(last, name) / getattr(first, name) - 1
+            print(f"  {name}: {growth:+.1%}")
+            if growth >= GROWTH:
+                wrong.append(f"{name} grew by {growth:.1%}")
         print(f"  most memory at any time: {self.samples.most():,} bytes")
-        if growth >= GROWTH:
-            wrong.append(f"memory grew by {growth:.1%}")
         for name in ("threads", "files", "sockets"):
             if getattr(last, name) > getattr(first, name):
                 wrong.append(f"{name}: {getattr(last, name)} at the end, {getattr(first, name)} at the beginning")

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """What a process holds. memory: bytes that are resident, without its children; libraries count whole, for its part
-    of them becomes less with each other process on the machine that has them, too."""
+    """What a process holds, without its children. memory: bytes that are resident; libraries count whole, for its part
+    of them becomes less with each other process on the machine that has them, too. anonymous: bytes that it made."""
 
     memory: int
+    anonymous: int
     threads: int
     files: int
     sockets: int
@@ -26,7 +27,7 @@ def held(pid: int) -> Held:
     """What a process holds now."""
     process = Path("/proc") / str(pid)
     rollup = (process / "smaps_rollup").read_text()
-    memory = sum(map(int, re.findall(r"^Rss:\s+(\d+) kB", rollup, re.MULTILINE))) * 1024
+    told = {name: int(kilobytes) * 1024 for name, kilobytes in re.findall(r"^(\w+): +(\d+) kB", rollup, re.MULTILINE)}
     links = []
     for handle in list((process / "fd").iterdir()):
         try:
@@ -34,7 +35,7 @@ def held(pid: int) -> Held:
         except OSError:  # closed meanwhile
             continue
     sockets = sum(link.startswith("socket:") for link in links)
-    return Held(memory, len(list((process / "task").iterdir())), len(links) - sockets, sockets)
+    return Held(told["Rss"], told["Anonymous"], len(list((process / "task").iterdir())), len(links) - sockets, sockets)
 
 
 def children(pid: int) -> list[int]:
