@@ -21,8 +21,8 @@ LARGE = 1 << 20
 640 x 480 is not, since that would cost each frame. By itself glibc keeps ever larger ones."""
 
 
-EVERY_S = 30.0
-"""So often what is free is given back. It holds the loop up for some 10 ms, as long as Python looks for its garbage."""
+EVERY_S = 10.0
+"""So often what is free is given back, which holds the loop up for a millisecond or two."""
 
 
 def settle(library: object = None) -> None:
@@ -40,7 +40,7 @@ def give_back(library: object = None) -> None:
     """Give the system what this process has, and does not use. library: as `settle` has it.
 
     By itself Python keeps what hangs together in circles until there is much of it, and glibc any free page that has
-    one in use above it: a service would grow by some 3 % in its first hours.
+    one in use above it.
     """
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):
@@ -63,5 +63,8 @@ class Tidy:
         self._thread.close()
 
     def _work(self, over: Flag) -> None:
+        if not over.wait(self._every_s):
+            gc.collect()
+            gc.freeze()  # what was loaded meanwhile stays, and need not be looked through each time
         while not over.wait(self._every_s):
             give_back()

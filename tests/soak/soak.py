@@ -23,6 +23,7 @@ from pathlib import Path
 from faults import CAMERA, HUNG_S, Fault, Injector, Recovery, Target, broker, camera_script
 from watched import Health, Held, Samples, Systemd, held
 
+import edge.service
 from edge.recovery import JITTER
 from edge.service.supervisor import PAUSE_MOST_S, PAUSE_S
 
@@ -30,6 +31,10 @@ WARM = 10_000
 """Frames after which nothing may grow."""
 
 GROWTH = 0.02
+UNIT = (Path(edge.service.__file__).parent / "systemd" / "edge@.service").read_text()
+TUNED = dict(line.split("=", 1) for line in re.findall(r"^Environment=(GLIBC_TUNABLES=\S+)$", UNIT, re.MULTILINE))
+"""What the unit tells the C library; it does so before the process begins."""
+
 SLOW_FPS, FAST_FPS = 100.0, 3000.0
 WATCHDOG_S = 30.0
 END_S = 5.0
@@ -183,7 +188,7 @@ class Soak:
             "STATE_DIRECTORY": state,
             "WATCHDOG_USEC": int(WATCHDOG_S * 1e6),
         }
-        environment = {**os.environ, **{name: str(value) for name, value in told.items()}}
+        environment = {**os.environ, **TUNED, **{name: str(value) for name, value in told.items()}}
         line = [sys.executable, "-m", "edge", "service", "run", str(self.file)]
         return subprocess.Popen(line, stderr=self.log, stdout=self.log, cwd=self.folder, env=environment)
 

@@ -3,47 +3,13 @@
 
 release=bookworm # Debian 12, the oldest systemd (252) that the service is made for
 packages=systemd,systemd-sysv,dbus,udev,python3-venv
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# shellcheck source=tests/debian.bash
+source "$here/../debian.bash"
 
 say() { printf 'tests/systemd: %s (%ss)\n' "$*" "$SECONDS" >&2; }
 fail() {
   printf 'tests/systemd: %s\n' "$*" >&2
   exit 2
-}
-
-# $1: a name, the rest: what it depends on. Prints the folder in the cache that is for exactly this.
-place() { printf '%s/%s-%s\n' "$cache" "$1" "$(printf '%s\n' "${@:2}" | sha256sum | cut -c1-12)"; }
-
-# Runs "make_$1 FOLDER ..." unless its folder is there already; half-made ones are thrown away.
-made() {
-  local name=$1 folder=$2
-  [ ! -e "$folder" ] || return 0
-  say "making $name; it is kept in $folder"
-  unfinished=$folder.part
-  rm -rf "$unfinished"
-  mkdir -p "$unfinished"
-  # In the background, since on the left of || it would go on after an error.
-  "make_$name" "$unfinished" "${@:3}" >"$cache/$name.log" 2>&1 &
-  wait $! || {
-    tail -n 30 "$cache/$name.log" >&2
-    fail "$name could not be made; all that was said is in $cache/$name.log"
-  }
-  mv -T "$unfinished" "$folder"
-  find "$cache" -maxdepth 1 -name "$name-*" ! -path "$folder" -mmin +600 -exec rm -rf {} +
-}
-
-# The programs that this machine needs, from Debian's packages.
-tools() {
-  local program missing=()
-  local -A package=([systemd-nspawn]=systemd-container [debootstrap]=debootstrap [unshare]=util-linux)
-  for program in "${!package[@]}"; do
-    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("${package[$program]}")
-  done
-  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-  [ -e "$keyring" ] || missing+=(debian-archive-keyring)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
 }
 
 # Debian with an environment in /opt/edge that has all that the wheel needs; the wheel itself comes at each boot.

@@ -32,39 +32,6 @@ fail() {
   exit 1
 }
 
-# $1: a name, the rest: what it depends on. Prints the folder in the cache that is for exactly this.
-place() { printf '%s/%s-%s\n' "$cache" "$1" "$(printf '%s\n' "${@:2}" | sha256sum | cut -c1-12)"; }
-
-# Runs "make_$1 FOLDER ..." unless its folder is there already; half-made ones are thrown away.
-made() {
-  local name=$1 folder=$2
-  [ -e "$folder" ] && return
-  say "making $name; it is kept in $folder"
-  rm -rf "$folder.part"
-  mkdir -p "$folder.part"
-  # In the background, since on the left of || it would go on after an error.
-  "make_$name" "$folder.part" "${@:3}" >"$cache/$name.log" 2>&1 &
-  wait $! || {
-    tail -n 30 "$cache/$name.log" >&2
-    fail "$name could not be made; all that was said is in $cache/$name.log"
-  }
-  mv "$folder.part" "$folder"
-}
-
-# The programs that this machine needs, from Debian's packages.
-tools() {
-  local program missing=()
-  local -A package=([qemu-system-x86_64]=qemu-system-x86 [mke2fs]=e2fsprogs [cpio]=cpio [xz]=xz-utils)
-  for program in "${!package[@]}"; do
-    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || missing+=("${package[$program]}")
-  done
-  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-  [ -e "$keyring" ] || missing+=(debian-archive-keyring)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  [ "$(id -u)" = 0 ] || fail "packages are missing; install them: \`sudo apt install ${missing[*]}\`"
-  say "installing ${missing[*]}"
-  { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
-}
 # Sources of the drivers that Debian's kernel comes without, the kernel's own and v4l2loopback's. $1: a folder.
 drivers() {
   local archive=./usr/src/linux-source-$kernel.tar.xz tree=linux-source-$kernel/drivers
