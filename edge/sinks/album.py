@@ -32,13 +32,17 @@ LEFT_OVER = ".edge-*"
 
 
 class Kept(NamedTuple):
-    """One picture, in the order of age."""
+    """One picture, of thousands. blocks: of the disk, that it takes."""
 
-    number: int
-    after: float
-    """Negative: seconds before the event; 0: the picture of the event itself."""
     name: str
-    size: int
+    blocks: int
+
+    @property
+    def age(self) -> tuple[int, float]:
+        """Of two pictures the older one has less: the number of the event, and seconds from it, negative before it."""
+        found = NAME.fullmatch(self.name)
+        assert found
+        return int(found[1]), -float(found[2] or 0)
 
 
 class Album:
@@ -82,7 +86,8 @@ class Album:
 
         Raises OSError; ConfigError for a picture that is larger than all may be.
         """
-        size = _on_disk(len(data))
+        kept = Kept(name, _blocks(len(data)))
+        size = kept.blocks * BLOCK
         if size > self._most:
             raise ConfigError(
                 f"a picture of {size >> 10} KiB is more than all may take; "
@@ -92,7 +97,7 @@ class Album:
             self._read()
         self._make_room(size)
         write_whole(self.folder / name, data)
-        self._note(name, size)
+        self._note(kept)
 
     def forget(self) -> None:
         """Read the folder again before the next picture."""
@@ -100,7 +105,7 @@ class Album:
 
     def _highest(self) -> int:
         with contextlib.suppress(OSError):
-            return max((kept.number for kept in self._look()), default=0)
+            return max((kept.age[0] for kept in self._look()), default=0)
         return 0
 
     def _make_room(self, size: int) -> None:
@@ -109,24 +114,22 @@ class Album:
             if self._taken + size <= self._most:
                 break
             (self.folder / kept.name).unlink(missing_ok=True)
-            self._taken -= kept.size
+            self._taken -= kept.blocks * BLOCK
             gone += 1
         del self._kept[:gone]
 
-    def _note(self, name: str, size: int) -> None:
-        self._taken += size
-        found = _kept(name, size)
-        if found is not None:
-            self._kept.append(found)
-            if len(self._kept) > 1 and found < self._kept[-2]:
-                self._kept.sort()
+    def _note(self, kept: Kept) -> None:
+        self._taken += kept.blocks * BLOCK
+        self._kept.append(kept)
+        if len(self._kept) > 1 and kept.age < self._kept[-2].age:
+            self._kept.sort(key=lambda each: each.age)
 
     def _read(self) -> None:
         if self._read_at is None:
             for path in self.folder.glob(LEFT_OVER):
                 path.unlink(missing_ok=True)
-        self._kept = sorted(self._look())
-        self._taken = sum(kept.size for kept in self._kept)
+        self._kept = sorted(self._look(), key=lambda each: each.age)
+        self._taken = sum(kept.blocks for kept in self._kept) * BLOCK
         self._read_at = self._clock()
 
     def _look(self) -> list[Kept]:
@@ -135,8 +138,7 @@ class Album:
             paths = list(self.folder.iterdir())
         except FileNotFoundError:  # it is made with the first picture
             return []
-        kept = (_kept(path.name, _on_disk(_size(path))) for path in paths)
-        return [each for each in kept if each is not None]
+        return [Kept(path.name, _blocks(_size(path))) for path in paths if NAME.fullmatch(path.name)]
 
 
 def _size(path: Path) -> int:
@@ -147,10 +149,5 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _kept(name: str, size: int) -> Kept | None:
-    found = NAME.fullmatch(name)
-    return None if found is None else Kept(int(found[1]), -float(found[2] or 0), name, size)
-
-
-def _on_disk(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+def _blocks(size: int) -> int:
+    return -(-size // BLOCK)
