@@ -20,7 +20,6 @@ LARGE = 1 << 20
 """Bytes from which on a block is given back to the system as soon as it is free: a model that was read is, a picture of
 640 x 480 is not, since that would cost each frame. By itself glibc keeps ever larger ones."""
 
-
 EVERY_S = 10.0
 """So often what is free is given back, which holds the loop up for a millisecond or two."""
 

@@ -31,6 +31,7 @@ WARM = 10_000
 """Frames after which nothing may grow."""
 
 GROWTH = 0.02
+
 UNIT = (Path(edge.service.__file__).parent / "systemd" / "edge@.service").read_text()
 TUNED = dict(line.split("=", 1) for line in re.findall(r"^Environment=(GLIBC_TUNABLES=\S+)$", UNIT, re.MULTILINE))
 """What the unit tells the C library; it does so before the process begins."""
@@ -320,10 +321,10 @@ class Soak:
         assert first is not None
         print(f"  held after {WARM:,} frames: {first}\n  held at the end: {last}")
         for name in ("memory", "anonymous"):
-            growth = getattr(last, name) / getattr(first, name) - 1
-            print(f"  {name}: {growth:+.1%}")
-            if name == "memory" and growth >= GROWTH:
-                wrong.append(f"{name} grew by {growth:.1%}")
+            print(f"  {name}: {getattr(last, name) / getattr(first, name) - 1:+.1%}")
+        growth = last.memory / first.memory - 1
+        if growth >= GROWTH:
+            wrong.append(f"memory grew by {growth:.1%}")
         print(f"  most memory at any time: {self.samples.most():,} bytes")
         for name in ("threads", "files", "sockets"):
             if getattr(last, name) > getattr(first, name):
