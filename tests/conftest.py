@@ -38,8 +38,10 @@ class Ran(NamedTuple):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers() -> int | None:
     """What `-n auto` stands for: three workers for two processors, since a third of the tests' time is waiting."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist goes by that
     processors = len(os.sched_getaffinity(0))
     return processors + -(-processors // 2)
 

@@ -51,11 +51,11 @@ tools() {
 # $1: a name, the rest: what it depends on. Prints the folder in the cache that is for exactly this.
 place() { printf '%s/%s-%s\n' "$cache" "$1" "$(printf '%s\n' "${@:2}" | sha256sum | cut -c1-12)"; }
 
-# Runs "make_$1 FOLDER ..." unless its folder is there already; half-made ones are thrown away, and so are, after some
-# hours, those that depended on something else.
+# Runs "make_$1 FOLDER ..." unless its folder is there already; half-made ones are thrown away, and so are those that
+# depended on something else, some hours after they were used last.
 made() {
   local name=$1 folder=$2
-  [ ! -e "$folder" ] || return 0
+  [ ! -e "$folder" ] || { touch "$folder" && return; } # in use, by which the others are told
   say "making $name; it is kept in $folder"
   unfinished=$folder.part
   rm -rf "$unfinished"

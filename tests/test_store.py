@@ -452,6 +452,7 @@ print(anonymous() - before)
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux 4.14")
 def test_a_file_of_megabytes_takes_no_more_memory_than_a_small_one(tmp_path):
     line = [sys.executable, "-c", GROWS, str(tmp_path / "large")]
     grown = int(subprocess.run(line, check=True, capture_output=True, timeout=60).stdout)

@@ -34,9 +34,9 @@ HANGS_S = 3.0
 LOG_BYTES = 1 << 20
 """About as large as the write-ahead log becomes before it is carried over; on a full disk it needs to grow less."""
 
-CACHE_KIB = 128
-"""Of a file's pages SQLite by itself keeps the 2 MB used last. A service would fill that over weeks, to no use: it
-writes at the end of its tables, and reads what it wrote last."""
+CACHE_KIB = 512
+"""Of a file's pages SQLite by itself keeps the 2 MB used last. A service would fill that over weeks, to little use: it
+mostly writes at the end of its tables, and reads what it wrote last."""
 
 FAILURES = (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError)
 """What reading raises: the last one where not even the reason is text any more."""

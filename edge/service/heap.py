@@ -21,7 +21,7 @@ LARGE = 1 << 20
 640 x 480 is not, since that would cost each frame. By itself glibc keeps ever larger ones."""
 
 EVERY_S = 10.0
-"""So often what is free is given back, which holds the loop up for a millisecond or two."""
+"""So often what is free is given back, which holds the loop up for some 5 ms on a PC."""
 
 
 def settle(library: object = None) -> None:
@@ -62,8 +62,6 @@ class Tidy:
         self._thread.close()
 
     def _work(self, over: Flag) -> None:
-        if not over.wait(self._every_s):
-            gc.collect()
-            gc.freeze()  # what was loaded meanwhile stays, and need not be looked through each time
         while not over.wait(self._every_s):
             give_back()
+            self._thread.well()

@@ -65,7 +65,6 @@ def run(path: str | Path, asked: Asked) -> int:
         reload = _read(settings_file(path))
         code, again = Life(reload, asked).run()
         while again:
-            gc.unfreeze()  # what the life before has left can be given back
             code, again = Life(reload, asked).run()
         return code
     except (EdgeError, OSError) as error:

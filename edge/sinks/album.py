@@ -120,6 +120,8 @@ class Album:
 
     def _note(self, kept: Kept) -> None:
         self._taken += kept.blocks * BLOCK
+        if not NAME.fullmatch(kept.name):
+            return
         self._kept.append(kept)
         if len(self._kept) > 1 and kept.age < self._kept[-2].age:
             self._kept.sort(key=lambda each: each.age)

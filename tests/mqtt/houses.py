@@ -23,6 +23,16 @@ LIMIT_S = 20.0
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 
 
+def own_port() -> int:
+    """One that nobody takes while who listens there is away: not one of those that the kernel gives out by itself, and
+    of each worker its own."""
+    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
+    for port in range(20000 + worker % 40 * 300, 32000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 def until(true: Callable[[], Any], what: str = "that") -> Any:
     """Wait for something that must come about."""
     end = time.monotonic() + LIMIT_S
@@ -252,8 +262,7 @@ class Mosquitto:
 
     def __init__(self, folder: Path, lines: str = "allow_anonymous true") -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = own_port()
         self.file = folder / "mosquitto.conf"
         self.configure(lines)
         self.process: subprocess.Popen[bytes] | None = None

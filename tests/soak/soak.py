@@ -35,6 +35,7 @@ GROWTH = 0.02
 UNIT = (Path(edge.service.__file__).parent / "systemd" / "edge@.service").read_text()
 TUNED = dict(line.split("=", 1) for line in re.findall(r"^Environment=(GLIBC_TUNABLES=\S+)$", UNIT, re.MULTILINE))
 """What the unit tells the C library; it does so before the process begins."""
+assert TUNED
 
 SLOW_FPS, FAST_FPS = 100.0, 3000.0
 WATCHDOG_S = 30.0

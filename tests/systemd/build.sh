@@ -53,11 +53,12 @@ fetched() {
     --dest "$target" "$@"
 }
 
-# Runs a command in the tree $1, without anything of this machine's.
+# Runs a command in the tree $1, without anything of this machine's. What it mounts there goes with it, so that
+# throwing the tree away never reaches into this machine's /sys.
 inside() {
   local tree=$1
   shift
-  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot "$tree" "$@"
+  unshare --mount --propagation private env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot "$tree" "$@"
 }
 
 # What a wheel needs to run and to be tested, one requirement a line.
