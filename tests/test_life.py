@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -304,6 +305,25 @@ def test_all_outputs_are_there_and_what_does_not_work_harms_nobody(camera):
     assert life.run() == (0, False)
     assert there == {"Web", "Metrics", "Pictures", "Mqtt"}
     assert life.parts._last_picture() is None or life.parts._last_picture().startswith(b"\xff\xd8")
+
+
+def test_what_runs_beside_the_loop_begins_and_ends_with_it(camera):
+    camera.write("frames 100000")
+    life = camera.life()
+    saw, before, beside = life.parts.saw, set(enumerate_threads()), set()
+
+    def stops(frame, result):
+        saw(frame, result)
+        beside.update(set(enumerate_threads()) - before)
+        life.supervisor.stop()
+
+    life.parts.saw = stops
+    assert life.run() == (0, False)
+    wanted = {"edge-board", "edge-events", "edge-heap", "edge-memory", "edge-settings"}
+    assert wanted <= {each.name for each in beside}
+    for each in beside:
+        each.join(GUARD_S)
+    assert not any(each.is_alive() for each in beside)
 
 
 def test_what_was_there_is_gone_while_no_frames_come(camera):
