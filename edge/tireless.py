@@ -51,14 +51,14 @@ class Tireless:
         """Say that it works, from inside the work."""
         self._pauses.reset()
         if self._part in self._vitals.problems:
-            log.warning("%s works again", self._part)
             self._vitals.problem(self._part, None)
+            log.warning("%s works again", self._part)
 
     def ill(self, words: str) -> None:
         """Say what does not work, from inside the work; logged where it is news, and nothing once all is over."""
         if not self._over.is_set() and self._vitals.problems.get(self._part) != words:
-            log.warning("%s: %s", self._part, words)
             self._vitals.problem(self._part, words)
+            log.warning("%s: %s", self._part, words)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """End it, and wait for that so long; what hangs stays behind."""

@@ -31,3 +31,25 @@ def test_what_fails_after_the_end_is_no_problem_any_more(caplog):
     thread.start()
     thread.close()
     assert vitals.problems == {} and caplog.text == ""
+
+
+def test_whoever_reads_the_log_finds_the_problems_as_it_tells():
+    vitals, told = Vitals("door"), []
+
+    class Reader(logging.Handler):
+        def emit(self, record):
+            told.append((record.getMessage(), dict(vitals.problems)))
+
+    def work(over):
+        if not told:
+            raise OSError("no broker")
+        thread.well()
+
+    log, reader = logging.getLogger("edge"), Reader(logging.WARNING)
+    log.addHandler(reader)
+    try:
+        thread = Tireless("mqtt", work, vitals, wait=lambda seconds: None)
+        thread._run()
+    finally:
+        log.removeHandler(reader)
+    assert told == [("mqtt: no broker", {"mqtt": "no broker"}), ("mqtt works again", {})]

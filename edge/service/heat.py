@@ -153,12 +153,12 @@ class Board:
         rate = "all frames again" if limit is None else f"{limit:.1f} frames a second at most"
         if slower:
             self._vitals.slowed += 1
-            log.warning("the board is too hot or held back (%s): %s", why, rate)
             self._vitals.problem("heat", f"slowed to spare the board: {why}")
+            log.warning("the board is too hot or held back (%s): %s", why, rate)
         else:
-            log.warning("the board has cooled (%s): %s", why, rate)
             if not self._heat.steps:
                 self._vitals.problem("heat", None)
+            log.warning("the board has cooled (%s): %s", why, rate)
 
     def _watts(self) -> float | None:
         """What is drawn, from joules over the time between two looks where the meter counts those."""

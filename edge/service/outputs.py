@@ -134,5 +134,5 @@ class Outputs:
 
     def _fail(self, section: str, words: str) -> None:
         if self._vitals.problems.get(section) != words:
-            log.warning("%s: %s", section, words)
             self._vitals.problem(section, words)
+            log.warning("%s: %s", section, words)

@@ -83,8 +83,8 @@ class Reload:
             self._check(self.settings)
         except (EdgeError, OSError) as error:
             words = f"{printable(self.path)}: {one_line(error)}"
-            log.warning("settings: %s", words)
             vitals.problem("settings", words)
+            log.warning("settings: %s", words)
 
     def _read(self, vitals: Vitals, asked: bool) -> Change | None:
         where = ""
@@ -107,9 +107,10 @@ class Reload:
 
     def _refuse(self, vitals: Vitals, words: str, asked: bool) -> None:
         vitals.refused += 1
-        if asked or vitals.problems.get("settings") != words:
-            log.warning("settings: %s; the camera goes on with those it has", words)
+        is_news = vitals.problems.get("settings") != words
         vitals.problem("settings", words)
+        if asked or is_news:
+            log.warning("settings: %s; the camera goes on with those it has", words)
 
 
 def stamp(path: Path) -> Stamp:
