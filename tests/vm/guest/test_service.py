@@ -347,13 +347,14 @@ def test_without_memory_the_child_is_killed_and_begun_again(service, shell, tell
     service.awaits_running()
     mark, process, had = service.mark(), service.process, len(service.events())
     (child,) = service.children
+    dead = len(killed(shell))
     run_out_of_memory(service, shell)
     begun = time.monotonic()
     service.awaits(mark, "killed by the OOM killer")
     service.awaits(mark, "SIGKILL while it ran")
     service.awaits(mark, "litert-cpu is back")
     tell(f"back {time.monotonic() - begun:.1f} s after the kernel killed the child")
-    assert killed(shell)[-1] == child
+    assert killed(shell)[dead] == child
     service.awaits_running()
     service.sees("green")
     assert service.events()[had:]
@@ -365,14 +366,15 @@ def test_without_memory_the_child_is_killed_and_begun_again(service, shell, tell
 def test_without_memory_for_itself_it_is_begun_again_and_has_lost_no_event(service, shell, tell):
     service.sees("red")
     service.awaits_running()
-    mark, process, before = service.mark(), service.process, service.events()
+    mark, process, before, dead = service.mark(), service.process, service.events(), len(killed(shell))
     Path(f"/proc/{process}/oom_score_adj").write_text("1000")
     begun = time.monotonic()
     run_out_of_memory(service, shell)
     service.awaits(mark, "Scheduled restart job")
     service.awaits(mark, "Started")
     tell(f"the next process answers {time.monotonic() - begun:.1f} s after memory ran out")
-    assert killed(shell)[-1] == process
+    # Its child may be next, where the kernel is slow to get its memory back.
+    assert killed(shell)[dead] == process
     assert service.shown("NRestarts") == "1" and service.process != process
     told = service.awaits_running()
     assert told["restarts"] == {"oom-kill": 1}
