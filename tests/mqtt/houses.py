@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -25,9 +26,9 @@ MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr
 
 def own_port() -> int:
     """One that nobody takes while who listens there is away: not one of those that the kernel gives out by itself, and
-    of each worker its own."""
-    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
-    for port in range(20000 + worker % 40 * 300, 32000):
+    of each process that runs tests its own."""
+    first = os.getpid() * 53 % 12000
+    for port in (20000 + (first + step) % 12000 for step in range(53)):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("no port is free")
@@ -257,6 +258,10 @@ class Broker:
             thread.join(LIMIT_S)
 
 
+HELLO = b"\x10\x0c\0\x04MQTT\x04\x02\0\x05\0\0"
+"""A CONNECT of MQTT 3.1.1, of a client that has no name."""
+
+
 class Mosquitto:
     """A real broker that can be stopped, killed, frozen and begun again on its port."""
 
@@ -266,6 +271,8 @@ class Mosquitto:
         self.file = folder / "mosquitto.conf"
         self.configure(lines)
         self.process: subprocess.Popen[bytes] | None = None
+        self.unverified = ssl.create_default_context()
+        self.unverified.check_hostname, self.unverified.verify_mode = False, ssl.CERT_NONE
 
     def configure(self, lines: str) -> None:
         here = f"listener {self.port} 127.0.0.1\npersistence true\npersistence_location {self.folder}/\n"
@@ -278,8 +285,15 @@ class Mosquitto:
         until(self.answers, "mosquitto's start")
 
     def answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-            return True
+        """Whether it does; before that it listens already, and forgets that it was told to end."""
+        encrypted = "certfile" in self.file.read_text()
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 1) as plain,
+            self.unverified.wrap_socket(plain) if encrypted else plain as link,
+        ):
+            link.sendall(HELLO)
+            return link.recv(1) == bytes([CONNACK << 4])
         assert self.process is not None and self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
         return False
 
