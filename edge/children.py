@@ -14,12 +14,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, NamedTuple
 
 from edge.errors import DeviceError, one_line
 
 END_S = 2.0
 """Seconds that a child which was killed is waited for. One that hangs in a driver ends when that lets go of it."""
+
+FIRST_TO_GO = 500
+"""What the kernel adds to its reckoning where memory runs out, in thousandths of all there is: see proc(5)."""
 
 BEGIN = (
     "import sys; sys.path[:] = {path!r}; from edge.children import belong; alive, *handles = {numbers}; belong(alive); "
@@ -30,7 +34,8 @@ Stream = int | IO[bytes]
 
 
 class Child:
-    """Python in a process of its own, and in a session of its own, which ends when this process does.
+    """Python in a process of its own, and in a session of its own, which ends when this process does, and is the first
+    to go where memory runs out.
 
     process: as `subprocess` has it.
     """
@@ -54,6 +59,7 @@ class Child:
                 )
             except OSError as error:
                 raise DeviceError(f"no process can be started ({one_line(error)}); free some memory") from error
+            _be_first_to_go(self.process.pid)
             ours.pop_all()
 
     def kill(self) -> None:
@@ -77,6 +83,14 @@ class Child:
                 if stream is not None:
                     stream.close()
         return True
+
+
+def _be_first_to_go(child: int) -> None:
+    """Have the kernel take a child before this process, from now on: one that has to say so itself is spared while it
+    begins, and its parent killed in its place."""
+    with contextlib.suppress(OSError):
+        own = int(Path("/proc/self/oom_score_adj").read_text())
+        Path(f"/proc/{child}/oom_score_adj").write_text(str(max(own, FIRST_TO_GO)))
 
 
 def _above_the_streams(handle: int, stack: contextlib.ExitStack) -> int:

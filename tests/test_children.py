@@ -70,6 +70,16 @@ def running(process):
         return False
 
 
+def test_where_memory_runs_out_a_child_goes_before_its_parent_from_its_first_moment_on():
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = Child("import time; time.sleep(60)", **quiet)
+    try:
+        own, its = (int(Path(f"/proc/{each}/oom_score_adj").read_text()) for each in ("self", child.process.pid))
+        assert its == max(own, 500)
+    finally:
+        child.end()
+
+
 def test_one_that_no_signal_ends_is_left_behind_after_a_while():
     class Stuck(Child):
         def kill(self):

@@ -431,10 +431,8 @@ def as_before(monkeypatch):
     for name in ("stdout", "stderr", "unraisablehook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     before = signal.getsignal(signal.SIGIO)
-    score = Path("/proc/self/oom_score_adj").read_text()
     yield
     signal.signal(signal.SIGIO, before)
-    Path("/proc/self/oom_score_adj").write_text(score)
 
 
 def test_a_child_serves_and_can_be_ended_by_its_parent_whatever_a_library_did(as_before, targets):

@@ -11,7 +11,6 @@ import socket
 import sys
 from importlib import import_module
 from mmap import mmap
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -30,9 +29,7 @@ def main(target: str, argument: str, line: int, model: int) -> None:
 
 
 def keep_to_itself() -> None:
-    """Be the first to go where memory runs out, and lose what nobody reads."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
+    """Lose what nobody reads."""
     sys.stdout = sys.stderr = Lossy()
     # What fails to load fails again in its destructor, and hides the library's own words.
     sys.unraisablehook = lambda unraisable: None
