@@ -64,18 +64,32 @@ model = "/srv/colour.tflite"
 """
 
 HOG = """
-import os, sys
+import os, sys, time
 from pathlib import Path
-group = Path(sys.argv[1])
-Path("/proc/self/oom_score_adj").write_text("-1000")
+group, held, decoys = Path(sys.argv[1]), [], []
 (group / "cgroup.procs").write_text(str(os.getpid()))
+for _ in range(4):
+    decoys.append(os.fork())
+    if not decoys[-1]:
+        Path("/proc/self/oom_score_adj").write_text("400")
+        time.sleep(60)
+        os._exit(0)
+time.sleep(1)
+Path("/proc/self/oom_score_adj").write_text("-1000")
 def kills():
     return dict(line.split() for line in (group / "memory.events").read_text().splitlines())["oom_kill"]
-before, held = kills(), []
+before = kills()
 while kills() == before and len(held) < 600:
     held.append(bytearray(b"x" * 2**20))
+for decoy in decoys:
+    os.kill(decoy, 9)
+os._exit(0)
 """
-"""A process of the service's own control group that takes memory until the kernel kills another one there."""
+"""A process of the service's own control group that takes memory until the kernel kills another one there.
+
+A processor that is emulated takes so long to give back what the killed one had that the kernel kills the next as well.
+That is one of the decoys, which go after the service's child, and before the service.
+"""
 
 
 RESET = """
