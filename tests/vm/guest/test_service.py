@@ -71,10 +71,9 @@ group, held, decoys = Path(sys.argv[1]), [], []
 for _ in range(4):
     decoys.append(os.fork())
     if not decoys[-1]:
-        Path("/proc/self/oom_score_adj").write_text("400")
         time.sleep(60)
         os._exit(0)
-time.sleep(1)
+    Path(f"/proc/{decoys[-1]}/oom_score_adj").write_text("400")
 Path("/proc/self/oom_score_adj").write_text("-1000")
 def kills():
     return dict(line.split() for line in (group / "memory.events").read_text().splitlines())["oom_kill"]
