@@ -24,7 +24,7 @@ FAMILIES = ("cameras", "interpreters", "power")
 CALLED = {"power": "power meters"}
 """What a family is called in words, where its folder's name will not do."""
 
-INJECTED = {"clock", "sleep", "root", "run", "covers", "told"}
+INJECTED = {"clock", "sleep", "root", "run", "covers", "told", "inbox"}
 """Parameters of `open` that a test or the loop gives, and no user."""
 
 

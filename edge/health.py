@@ -20,10 +20,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """A camera at one moment; null is what is not known, or does not apply.
 
     healthy: it runs, and its newest answer is fresh. label, since: of what is there, by the rules, and when that was
-    confirmed (UTC). score: of that now, smoothed. instead_of: why the interpreters that are preferred to this backend
-    do not run. age_ms: from the capture of the newest frame to its answer. since_answer_s: since that. events, dropped,
-    reloads, refused: in this life of the process; restarts: over all. recoveries: tries of each rung. What else is here
-    is as `edge.vitals.Vitals` has it.
+    confirmed (UTC). score: of that now, smoothed; as fps, only of one that runs. instead_of: why the interpreters that
+    are preferred to this backend do not run. age_ms: from the capture of the newest frame to its answer.
+    since_answer_s: since that. events, dropped, reloads, refused: in this life of the process; restarts: over all.
+    recoveries: tries of each rung. What else is here is as `edge.vitals.Vitals` has it.
     """
 
     name: str
@@ -59,22 +59,22 @@ def health(vitals: Vitals, clock: Clock = time.monotonic_ns) -> Health:
     """How the camera fares now."""
     result = vitals.latest[1] if vitals.latest else None
     since_s = (clock() - result.finished_at_ns) / 1e9 if result else None
-    there = vitals.subject
+    there, runs = vitals.subject, vitals.condition == "running"
     fresh_s = max(FRESH_S, 3 / vitals.rate_limit) if vitals.rate_limit else FRESH_S
     return Health(
         name=vitals.name,
-        healthy=vitals.condition == "running" and since_s is not None and since_s <= fresh_s,
+        healthy=runs and since_s is not None and since_s <= fresh_s,
         condition=vitals.condition,
         words=vitals.words,
         version=edge.__version__,
         label=there.label if there else None,
-        score=_rounded(vitals.score if there else None, 4),
+        score=_rounded(vitals.score if there and runs else None, 4),
         since=there.at if there else None,
         backend=result.backend if result else None,
         model=result.model if result else None,
         instead_of=result.instead_of if result else (),
         frames=vitals.frames,
-        fps=_rounded(vitals.fps, 1),
+        fps=_rounded(vitals.fps if runs else None, 1),
         rate_limit=vitals.rate_limit,
         age_ms=_rounded(result.age_ms if result else None, 1),
         since_answer_s=_rounded(since_s, 1),

@@ -31,6 +31,10 @@ OPEN_S = 25.0
 """Opening takes no longer, or hangs; a Raspberry Pi's camera may take 20 s, and systemd's watchdog waits for 30."""
 
 
+DAY_S = 86_400.0
+"""Whoever waits so long waits for ever, as far as people are told."""
+
+
 class Lasting:
     """Yields the frames of a live camera, and of the one that `reopen` gives in its place each time it fails.
 
@@ -142,6 +146,9 @@ class Lasting:
     def stop(self) -> None:
         """Wait for nothing any more; may be called from any thread."""
         self._over.set()
+        stop = getattr(self._camera, "stop", None)  # one that may wait for long can be told
+        if stop is not None:
+            stop()
 
     def close(self) -> None:
         """Give the camera back; calling it again is harmless."""
@@ -167,7 +174,8 @@ class Lasting:
         if is_first:
             self._lost_at = now
             said = str(error).removeprefix(f"{self._name}: ")
-            log.warning("%s: %s; waiting up to %g s for it to return", self._name, said, self.patience_s)
+            most = f"up to {self.patience_s:g} s" if self.patience_s < DAY_S else "as long as it takes"
+            log.warning("%s: %s; waiting %s for it to return", self._name, said, most)
 
     def _back(self, lost_at: float) -> None:
         log.warning("%s is back after %.1f s", self._name, self._seen_at - lost_at)

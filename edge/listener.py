@@ -15,11 +15,20 @@ from edge.vitals import Vitals
 class Listener:
     """An `Output`. part: what it is called in logs and problems. listen: an address, as `edge.listening.place` has it.
 
-    answer: gets the socket that listens there; answers whoever connects until the flag says that all is over.
+    answer: gets the socket that listens there; answers whoever connects until the flag says that all is over. opens:
+    gives that socket, as `edge.listening.listening` does.
     """
 
-    def __init__(self, part: str, listen: str, answer: Callable[[socket, Flag], None], vitals: Vitals) -> None:
+    def __init__(
+        self,
+        part: str,
+        listen: str,
+        answer: Callable[[socket, Flag], None],
+        vitals: Vitals,
+        opens: Callable[[str], socket] = listening,
+    ) -> None:
         self._listen = listen
+        self._opens = opens
         self._answer = answer
         self._tireless = Tireless(part, self._work, vitals)
         self.port: int | None = None
@@ -37,7 +46,7 @@ class Listener:
         self._tireless.close()
 
     def _work(self, over: Flag) -> None:
-        with listening(self._listen) as ours:
+        with self._opens(self._listen) as ours:
             self.port = ours.getsockname()[1]
             self._tireless.well()
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 
@@ -19,6 +20,17 @@ def place(address: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65_535:
         raise ConfigError(f"{address!r} cannot be listened on; give an address and a port up to 65535")
     return host.strip("[]"), int(port)
+
+
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches an address, as `place` takes it. Raises ConfigError."""
+    host, _ = place(address)
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name may be anything; no name is every address
+        return False
 
 
 def listening(address: str) -> socket.socket:

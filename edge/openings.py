@@ -12,6 +12,7 @@ from typing import NamedTuple
 from edge.engine import Engine, Opener
 from edge.errors import AdapterError, ModelError
 from edge.recovery import LOOK_S, jittered
+from edge.whose import thread
 
 log = logging.getLogger("edge")
 
@@ -69,9 +70,9 @@ class Openings:
 
     def begin(self, name: str, work: Callable[[], None]) -> None:
         """Do something in a thread, which is ended with the others."""
-        thread = Thread(target=work, name=name, daemon=True)
-        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
-        thread.start()
+        made = thread(work, name)
+        self._threads = [*(each for each in self._threads if each.is_alive()), made]
+        made.start()
 
     def claim(self, place: int) -> bool:
         """Whether nobody else opens it at this moment; who claims it calls `attempt`."""
@@ -137,8 +138,8 @@ class Openings:
         if taken is not None:
             taken[1].close()
         end = time.monotonic() + JOIN_S
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        for each in self._threads:
+            each.join(max(0.0, end - time.monotonic()))
 
     def _opened(self, place: int) -> Engine:
         """Open one. Where another runs, it answers zeros first: a device that is there may still fail when it runs."""

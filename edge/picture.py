@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 
 from edge.errors import CameraError
@@ -11,6 +13,9 @@ from edge.types import Array, Frame
 HUFFMAN = b"\xff\xc4"
 """Begins the tables without which a JPEG is none (ITU-T T.81, B.2.4.2). Many USB cameras leave them out, as Motion JPEG
 in AVI files does, and browsers cannot show that."""
+
+Encode = Callable[[Array, int], bytes]
+"""As `jpeg`."""
 
 TABLES_WITHIN = 4096
 """Bytes at the beginning in which those tables are, where they are there."""
@@ -51,13 +56,13 @@ def jpeg(pixels: Array, quality: int) -> bytes:
     return data.tobytes()
 
 
-def shown(frame: Frame, width: int, quality: int) -> bytes:
+def shown(frame: Frame, width: int, quality: int, encode: Encode = jpeg) -> bytes:
     """A frame as a JPEG, at most `width` wide; what a camera gave as one already is not made again.
 
-    Raises CameraError.
+    encode: what makes it, of the arguments of `jpeg`. Raises CameraError.
     """
     if frame.pixel_format == "MJPG" and frame.size[0] <= width:
         data = frame.pixels.tobytes()
         if HUFFMAN in data[:TABLES_WITHIN]:
             return data
-    return jpeg(picture(frame, width), quality)
+    return encode(picture(frame, width), quality)

@@ -2,6 +2,8 @@
 
     name = "cpu"
     threads = 2
+    shared = true         # several cameras take turns on one interpreter; false: each has one
+    jpeg = "v4l2"         # the board's own encoder makes the page's pictures; "processor", the default: it does not
 
     [[camera]]            # optional, in order of preference: without it the first camera there is
     kind = "v4l2"
@@ -23,7 +25,7 @@ What is not said there is found out, or comes from the model's card.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -43,6 +45,8 @@ OF_THE_MODEL = ("model", "labels")
 
 Table = Annotated[dict[str, Any], msgspec.Meta(min_length=1)]
 
+Jpeg = Literal["processor", "v4l2"]
+
 
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A profile as it is written."""
@@ -54,6 +58,8 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     labels: str | None = None
     fit: Fit | None = None
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    shared: bool = True
+    jpeg: Jpeg = "processor"
     camera: Table | list[Table] = []
     power: Table | None = None
 
@@ -61,7 +67,8 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What a device is made of. `interpreters` and `cameras` are in order of preference; None means: not said.
 
-    because: why `auto` chose it.
+    shared: several cameras of one process take turns on one interpreter, else each has one. jpeg: what encodes the
+    pictures that the page shows. because: why `auto` chose it.
     """
 
     name: str
@@ -73,7 +80,15 @@ class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True):
     labels: str | None
     fit: Fit | None
     threads: int | None
+    shared: bool = True
+    jpeg: Jpeg = "processor"
     because: str | None = None
+
+    @property
+    def sharing(self) -> str | None:
+        """The same for cameras that take turns on one interpreter, where all else is the same; None: each has one."""
+        own = (self.interpreters, self.model, self.labels, self.fit, self.threads)
+        return repr(own) if self.shared else None
 
 
 def folder() -> Path:
@@ -146,6 +161,8 @@ def parse(data: bytes, where: str) -> DeviceProfile:
         labels=written.labels,
         fit=written.fit,
         threads=written.threads,
+        shared=written.shared,
+        jpeg=written.jpeg,
     )
 
 

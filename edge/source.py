@@ -36,8 +36,8 @@ def parse(source: str) -> Adapter:
         return Adapter("v4l2", {"device": source})
     if re.match(r"(rtsps?|https?)://[^/\s]", source):
         return Adapter("stream", {"url": source})
-    if source == "sample:":
-        return Adapter("sample")
+    if source in ("sample:", "browser:"):
+        return Adapter(source.removesuffix(":"))
     if source.startswith("scripted:"):
         steps = source.removeprefix("scripted:").split(";")
         return Adapter("scripted", {"script": [step.strip() for step in steps if step.strip()]})

@@ -55,6 +55,16 @@ class Prepared(NamedTuple):
     took_ns: int
 
 
+class Lost(NamedTuple):
+    """What was lost and has no successor yet. place: in the order. times: in a row, none after a steady run. tried: the
+    places of what may run instead, in the order they are opened."""
+
+    place: int
+    error: EdgeError
+    times: int
+    tried: Sequence[int]
+
+
 class Succession:
     """Answers frames with the engine that runs now. `prepare` may run in another thread than `answer`.
 
@@ -62,7 +72,7 @@ class Succession:
     clock: seconds. wait: waits so many seconds; True where all is over. most_s: so long a frame waits for one that is
     being opened before the next of the order is opened as well. ladder: is told of each try in place of one that was
     lost. reset: of the USB device at a place. chance: gives numbers from 0 to 1. waiting: is called every second while
-    a frame waits for an opening; may be replaced.
+    a frame waits for an opening; may be replaced, and may raise: the next frame then goes on to wait.
     """
 
     def __init__(
@@ -95,6 +105,7 @@ class Succession:
         self._since, self._answered = clock(), False
         self._lost_at = dict.fromkeys(self._passed, self._since)
         self._losses: dict[int, int] = {}
+        self._lost: Lost | None = None
         self._looking = False
         self._pauses = Backoff(RETURN_S, RETURN_MOST_S, chance)
         self._look_for_preferred()
@@ -112,9 +123,12 @@ class Succession:
 
         Raises InferenceError where none is left; after `stop`, what the engine raises.
         """
-        self._take()
+        if self._lost is None:
+            self._take()
         spent: set[int] = set()
         while True:
+            if self._lost is not None:
+                self._replace(self._lost)
             if prepared.engine is not self.engine:
                 prepared = self.prepare(frame)
             begun = self._clock()  # an inference that hangs is no steady run
@@ -123,7 +137,7 @@ class Succession:
             except CANNOT_RUN as error:
                 if not self._order or self._openings.over.is_set():
                     raise
-                self._recover(error, self._answered and begun - self._since > STEADY_S, spent)
+                self._lose(error, self._answered and begun - self._since > STEADY_S, spent)
             else:
                 self._answered = True
                 return result
@@ -139,11 +153,8 @@ class Succession:
 
     # --- lost
 
-    def _recover(self, error: EdgeError, steady: bool, spent: set[int]) -> None:
-        """Put another engine in the place of the one that was lost. spent: those that fail on this frame for good.
-
-        Raises InferenceError where none is left, and `error` where all is over.
-        """
+    def _lose(self, error: EdgeError, steady: bool, spent: set[int]) -> None:
+        """Close what was lost; what lies ready takes its place. spent: those that fail on this frame for good."""
         self.engine.close()
         lost = self._place
         self._lost_at[lost] = self._clock()
@@ -159,9 +170,18 @@ class Succession:
             spent.add(lost)
         below = range(lost + 1, len(self._order))
         tried = [place for place in (lost, *below, *self._absent()) if place not in spent]
+        self._lost = Lost(lost, error, losses, tried)
+
+    def _replace(self, loss: Lost) -> None:
+        """Put another engine in the place of the one that was lost.
+
+        Raises InferenceError where none is left, its error where all is over, and what `waiting` raises.
+        """
+        lost, error, losses, tried = loss
         self._open_one_of(tried, lost, getattr(self.engine.interpreter, "usb", None))
         if self._openings.over.is_set():
             raise error
+        self._lost = None
         for place in (each for each in tried if each > lost):
             self._passed[place] = self._reason(place)
             self._lost_at[place] = self._lost_at[lost]
@@ -173,6 +193,8 @@ class Succession:
     def _open_one_of(self, places: Sequence[int], lost: int, on_usb: str | None) -> None:
         """Wait until one is there, or none is left to come; each is begun when the one before it failed, or is late."""
         for place in places:
+            if self._openings.settled:
+                return
             if self._openings.claim(place):
                 self._openings.failed.pop(place, None)
                 pauses = AGAIN_S if place == lost else (0.0,)

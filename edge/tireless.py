@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event
 
 from edge.errors import one_line
 from edge.recovery import Backoff
 from edge.vitals import Vitals
+from edge.whose import thread
 
 log = logging.getLogger("edge")
 
@@ -41,7 +42,7 @@ class Tireless:
         self._over = Event()
         self._wait = wait or self._over.wait
         self._pauses = Backoff(PAUSE_S, PAUSE_MOST_S)
-        self._thread = Thread(target=self._run, name=f"edge-{part}", daemon=True)
+        self._thread = thread(self._run, f"edge-{part}")
 
     def start(self) -> None:
         """Begin; returns at once."""

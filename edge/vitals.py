@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from threading import Event as Flag
 from threading import Lock
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge.recovery import Ladder
 from edge.types import Clock, Event, Frame, Result
@@ -24,6 +24,9 @@ BOUNDS_S = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.024, 0.03
 
 WINDOW_S = 10.0
 """The frame rate is over so long."""
+
+NEWEST = 24
+"""Events whose ids are known."""
 
 
 class Histogram:
@@ -43,19 +46,21 @@ class Histogram:
 class Vitals:
     """Of one camera's service. Attributes are replaced whole, and may be read from any thread.
 
-    latest: the newest frame and its result. subject: what is there now, by the rules, and since when (UTC). score: of
-    that now, smoothed.
+    latest: the newest frame and its result. labels: of the model that runs; none where none ran yet. subject: what is
+    there now, by the rules, and since when (UTC). score: of that now, smoothed.
     condition, words: what it does, and that in a sentence. dropped: frames and events that were lost, by cause.
     restarts: of the process, by cause, over all its lives. problems: what does not work now, in words, by part.
-    spool: events that wait for the broker. temperature_c, watts, limits: as the board tells. rate_limit: frames a
-    second that heat or a setting allows; None: all. slowed: how often heat lowered it. reloads, refused: of the
-    settings' file.
+    newest: the ids of the last events, as they happened; the disk may not have them yet.
+    spool: events that wait for the broker. temperature_c, watts, limits, clocks_mhz: as the board tells. rate_limit:
+    frames a second that heat or a setting allows; None: all. slowed: how often heat lowered it. reloads, refused: of
+    the settings' file.
     """
 
     def __init__(self, name: str, ladder: Ladder | None = None, clock: Clock = time.monotonic_ns) -> None:
         self.name = name
         self.ladder = ladder or Ladder()
         self.latest: tuple[Frame, Result] | None = None
+        self.labels: tuple[str, ...] = ()
         self.subject: Event | None = None
         self.score: float | None = None
         self.condition: Condition = "starting"
@@ -66,12 +71,14 @@ class Vitals:
         }
         self.dropped: dict[str, int] = {}
         self.events: dict[str, int] = {}
+        self.newest: tuple[str, ...] = ()
         self.restarts: dict[str, int] = {}
         self.problems: dict[str, str] = {}
         self.spool = 0
         self.temperature_c: float | None = None
         self.watts: float | None = None
         self.limits: tuple[str, ...] = ()
+        self.clocks_mhz: tuple[float, ...] | None = None
         self.rate_limit: float | None = None
         self.slowed = self.reloads = self.refused = 0
         self._clock = clock
@@ -111,6 +118,7 @@ class Vitals:
         """Count an event, and note what is there now."""
         with self._lock:
             self.events = {**self.events, event.kind: self.events.get(event.kind, 0) + 1}
+            self.newest = (*self.newest, event.id)[-NEWEST:]
             self.subject = None if event.kind == "gone" else event
 
     def problem(self, part: str, words: str | None) -> None:
@@ -120,14 +128,24 @@ class Vitals:
             self.problems = others if words is None else {**others, part: words}
 
 
+class Choice(NamedTuple):
+    """The camera and the model in place of what the settings say; None: as they say. Neither outlasts the process."""
+
+    source: str | None = None
+    model: str | None = None
+
+
 class Controls:
     """What the house asks of a camera; any thread sets it, and the loop looks at it between two frames.
 
-    paused: no frame is taken. threshold: in place of the rules' `threshold_in`; None: as the file says.
-    snapshot: set where a picture is wanted now; who takes it clears it.
+    paused: no frame is taken. threshold, labels: in place of the rules' `threshold_in` and `labels`; None: as the file
+    says. choice: replaced whole; where it cannot be opened, it is put back. snapshot: set where a picture is wanted
+    now; who takes it clears it.
     """
 
     def __init__(self) -> None:
         self.paused = False
         self.threshold: float | None = None
+        self.labels: tuple[str, ...] | None = None
+        self.choice = Choice()
         self.snapshot = Flag()

@@ -31,12 +31,13 @@ SLACK = 2
 
 
 class Stream:
-    """An open video. Frames are BGR."""
+    """An open video. Frames are BGR. fps: frames a second, as its header says; it may say anything."""
 
     skipped = 0
 
     def __init__(self, capture: Any, url: str, live: bool, clock: Clock) -> None:
         self.live = live
+        self.fps = float(capture.get(cv2.CAP_PROP_FPS))
         self._capture = capture
         self._url = url
         self._clock = clock

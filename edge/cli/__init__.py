@@ -21,6 +21,7 @@ from edge.errors import ConfigError, EdgeError, one_line
 
 COMMANDS = {
     "cameras": "List the cameras that are here, and whether they can be had.",
+    "demo": "Show live what a camera sees, and what is made of it: in a browser, a window or a terminal.",
     "doctor": "Examine this machine: what it can run, and how to mend what it cannot.",
     "export": "Write a network as int8 or float, .tflite or ONNX.",
     "events": "Show what a camera saw: what appeared, changed and went.",

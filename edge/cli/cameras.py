@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-from pathlib import Path
-
 import click
 import msgspec
 
-from edge.cameras.picamera import INSTALL, listing
-from edge.cameras.v4l2 import nodes
-from edge.cameras.v4l2.ioctls import Ioctl
+from edge.attached import gather
 from edge.cameras.v4l2.modes import Mode
 from edge.cameras.v4l2.nodes import Found
-from edge.errors import EdgeError, one_line
+from edge.errors import one_line
 
 WIDE = 64
 """Columns of a camera's name, so that a line with its state has less than 80."""
@@ -36,30 +31,6 @@ def command(with_modes: bool, as_json: bool) -> None:
         click.echo("\n".join(shown(each, with_modes)))
     if not found:
         click.echo("edge: no camera was found: plug one in, or name a stream, a video, pictures or sample:", err=True)
-
-
-def gather(root: Path = nodes.ROOT, ioctl: Ioctl = fcntl.ioctl) -> list[Found]:
-    """Every camera there is, those of libcamera first."""
-    return [*_of_libcamera(nodes.of_libcamera(root)), *nodes.found(root, ioctl)]
-
-
-def _of_libcamera(there: bool) -> list[Found]:
-    """A Raspberry Pi's own cameras; where one is there and cannot be asked for, why."""
-    if not listing.installed():
-        return [_unusable("picamera2 is missing", INSTALL)] if there else []
-    try:
-        known = listing.listed()
-    except EdgeError as error:
-        why, _, mend = str(error).partition("; ")
-        return [_unusable(why, mend)] if there else []
-    return [
-        Found(f"picamera:{each.number}", f"picamera:{each.number}", "", each.model, "libcamera", each.id, "unknown")
-        for each in known
-    ]
-
-
-def _unusable(why: str, mend: str) -> Found:
-    return Found("picamera:0", "picamera:0", "", "the board's own camera", "libcamera", "", "unusable", why, mend)
 
 
 def shown(camera: Found, with_modes: bool) -> list[str]:

@@ -134,13 +134,14 @@ def _name(path: Path) -> str:
 
 
 def _known() -> dict[str, Path]:
-    """The databases of this machine's and this user's cameras, by name."""
+    """The databases of this machine's and this user's cameras, by name; those of a service with several lie in it."""
     data = data_folder()
     folders = [data / "cameras"] if data else []
     folders.append(STATE)
-    return {
-        place.name: place / EVENTS for folder in folders for place in sorted(folder.glob("*")) if _has_events(place)
-    }
+    services = [place for folder in folders for place in sorted(folder.glob("*"))]
+    several = {f"{place.name}-{one.name}": one for place in services for one in sorted(place.glob("*"))}
+    known = {**several, **{place.name: place for place in services}}
+    return {name: place / EVENTS for name, place in known.items() if _has_events(place)}
 
 
 def _has_events(place: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edge import source as sources
 from edge.errors import AdapterError
 from edge.profile import DeviceProfile
 from edge.types import FITS
@@ -45,6 +46,28 @@ def model_options(command: Command) -> Command:
 def which(profile: DeviceProfile) -> str | None:
     """The profile and why it is the one, in words; None where somebody named it."""
     return None if profile.because is None else f"profile {profile.name} ({profile.because})"
+
+
+def unnamed(profile: DeviceProfile) -> tuple[str | None, str | None]:
+    """The source where none was given, None for the profile's cameras, and why, where nobody named it either."""
+    if profile.cameras and profile.because is None:
+        return None, None
+    found = sources.default()
+    if found == "sample:":
+        return found, _why_none()
+    return (None, "as the profile says") if profile.cameras else (found, "the first camera there is")
+
+
+def _why_none() -> str:
+    from edge.cameras import v4l2
+
+    locked = v4l2.forbidden()
+    return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
+
+
+def in_words(profile: DeviceProfile, source: str | None) -> str:
+    """What nobody named, in words; nothing where all was named. source: with the reason for it."""
+    return ", ".join(words for words in (which(profile), source and f"source {source}") if words)
 
 
 def say_which(profile: DeviceProfile, program: str = "edge") -> None:

@@ -17,11 +17,10 @@ from edge import profile as profiles
 from edge import source as sources
 from edge.cameras.images import Images
 from edge.cli import loaded
-from edge.cli.options import model_options, which
+from edge.cli.options import in_words, model_options, unnamed
 from edge.cli.signals import ENDS, answered
 from edge.engine import requiring
 from edge.pipeline import PATIENCE_S, Pipeline, open_pipeline
-from edge.profile import DeviceProfile
 from edge.sinks.outlet import Outlet
 from edge.types import Result, Sink
 
@@ -57,36 +56,14 @@ def command(source: str | None, profile: str, require: str | None, limit: int | 
     chosen = requiring(profiles.load(profile), require)
     if source is not None:
         sources.parse(source)
-    given, why = _source(chosen) if source is None else (source, None)
+    given, why = unnamed(chosen) if source is None else (source, None)
     with open_pipeline(chosen, given, patience_s=patience, **engine) as pipeline:
-        words = _chosen(chosen, why and f"{pipeline.source} ({why})")
+        words = in_words(chosen, why and f"{pipeline.source} ({why})")
         outlet = Outlet(_sink(pipeline, as_json), lossless=not pipeline.camera.live)
         loaded()
         with _stopped_by_signals(pipeline, outlet):
             ended = _loop(pipeline, outlet, limit, words)
         click.echo(_summary(pipeline, outlet, ended), err=True)
-
-
-def _source(profile: DeviceProfile) -> tuple[str | None, str | None]:
-    """The source where none was given, None for the profile's cameras, and why, where nobody named it either."""
-    if profile.cameras and profile.because is None:
-        return None, None
-    found = sources.default()
-    if found == "sample:":
-        return found, _why_none()
-    return (None, "as the profile says") if profile.cameras else (found, "the first camera there is")
-
-
-def _chosen(profile: DeviceProfile, source: str | None) -> str:
-    """What nobody named, in words; nothing where all was named."""
-    return ", ".join(words for words in (which(profile), source and f"source {source}") if words)
-
-
-def _why_none() -> str:
-    from edge.cameras import v4l2
-
-    locked = v4l2.forbidden()
-    return f"no permission for {locked[0]}: `sudo usermod -aG video $USER`" if locked else "no camera was found"
 
 
 def _loop(pipeline: Pipeline, outlet: Outlet, limit: int | None, chosen: str) -> Ended:

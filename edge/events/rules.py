@@ -12,7 +12,7 @@ Durations are by the frames' monotonic times; the wall clock only dates what hap
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from heapq import nlargest
 from operator import itemgetter
@@ -85,19 +85,21 @@ class Watch:
         """Go by other rules from now on. What is there, and what has lasted so far, is kept."""
         self._rules = rules
 
-    def __call__(self, result: Result, threshold: float | None = None) -> list[Event]:
+    def __call__(
+        self, result: Result, threshold: float | None = None, labels: Sequence[str] | None = None
+    ) -> list[Event]:
         """What the answer to a new frame makes happen: mostly nothing.
 
         A label that is not in the answer counts 0: of scores that are probabilities, the k largest hold every one that
         is above 1/k. threshold: in place of the rules' `threshold_in`; where it is lower than `threshold_out`, it is
-        that as well.
+        that as well. labels: in place of the rules' `labels`.
         """
         now_ns = result.captured_at_ns
         high = self._rules.threshold_in if threshold is None else threshold
         low = min(high, self._rules.threshold_out)
         self._frame = result.frame
         passed_s = self._passed_s(now_ns)
-        self._smooth(result.answer, passed_s)
+        self._smooth(result.answer, passed_s, self._rules.labels if labels is None else labels)
         self._count(now_ns, high, low)
         return list(self._steps(now_ns))
 
@@ -138,8 +140,8 @@ class Watch:
             self._subject.low = self._subject.low or _Lasting(last_ns)
             self._subject.lost = True
 
-    def _smooth(self, answer: tuple[Classification, ...], passed_s: float) -> None:
-        counted, before = self._rules.labels, self._scores
+    def _smooth(self, answer: tuple[Classification, ...], passed_s: float, counted: Sequence[str]) -> None:
+        before = self._scores
         seen: dict[str, float] = {}
         for label, _, score in answer:
             if not counted or label in counted:

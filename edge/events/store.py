@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -106,6 +106,19 @@ class Store:
         """The newest event; None: there is none."""
         text = f"{WHOLE} ORDER BY number DESC LIMIT 1"
         found = self._database.read(lambda connection: [event_of(row) for row in connection.execute(text)])
+        return found[0] if found else None
+
+    def recent(self, most: int, before: str | None = None) -> list[Event]:
+        """The newest events, newest first, at most so many. before: the id of one; only older ones.
+
+        Raises KeyError where there is no such event.
+        """
+        return self._database.read(lambda connection: list(_recent(connection, most, before)))
+
+    def one(self, event_id: str) -> Event | None:
+        """The event of an id; None: there is none."""
+        text = f"{WHOLE} WHERE id = ?"
+        found = self._database.read(lambda connection: [event_of(row) for row in connection.execute(text, (event_id,))])
         return found[0] if found else None
 
     def counts(self) -> Counts:
@@ -201,3 +214,15 @@ def _bytes(connection: sqlite3.Connection) -> int:
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
+
+
+def _recent(connection: sqlite3.Connection, most: int, before: str | None) -> Iterator[Event]:
+    number: int | None = None
+    if before is not None:
+        found = connection.execute("SELECT number FROM events WHERE id = ?", (before,)).fetchone()
+        if found is None:
+            raise KeyError(before)
+        number = found[0]
+    older = "WHERE number < ?" if number is not None else "WHERE ? IS NULL"
+    rows = connection.execute(f"{WHOLE} {older} ORDER BY number DESC LIMIT ?", (number, most))
+    return (event_of(row) for row in rows.fetchall())

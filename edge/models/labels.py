@@ -6,7 +6,7 @@ import io
 import re
 from pathlib import Path
 
-from edge.errors import ModelError
+from edge.errors import CONTROL, ModelError
 
 END_OF_ZIP = b"PK\x05\x06"
 
@@ -48,7 +48,7 @@ def split(data: bytes) -> tuple[str, ...]:
     # Not splitlines: it takes some characters of a name for the end of a line. Nothing that steers a terminal is kept.
     text = data.decode("utf-8-sig", "replace").rstrip()
     lines = re.split(r"\r\n|\r|\n", text) if text else []
-    names = [(line if line.isprintable() else re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line)).strip() for line in lines]
+    names = [(line if line.isprintable() else CONTROL.sub(" ", line)).strip() for line in lines]
     return tuple(_without_numbers(names))
 
 

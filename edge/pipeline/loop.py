@@ -12,9 +12,12 @@ from edge.channel import Channel
 from edge.engine import CANNOT_RUN, Engine
 from edge.errors import CameraError
 from edge.lasting import Lasting
+from edge.paced import Paced
 from edge.recovery import LOOK_S
 from edge.succession import Prepared, Succession
+from edge.turns import Turn
 from edge.types import Camera, Frame, Result
+from edge.whose import thread
 
 log = logging.getLogger("edge")
 
@@ -39,13 +42,15 @@ Ready = tuple[Frame, Prepared]
 class Pipeline:
     """Iterating yields a `Result` a frame; a context manager that gives the camera and the model back.
 
-    engine: the one there is, or a succession of them.
+    engine: the one there is, a succession of them, or a turn on one that is shared.
     """
 
-    def __init__(self, camera: Camera, engine: Engine | Succession, source: str, stall_s: float | None = None) -> None:
+    def __init__(
+        self, camera: Camera, engine: Engine | Succession | Turn, source: str, stall_s: float | None = None
+    ) -> None:
         self.camera = camera
         self.source = source
-        self._succession = engine if isinstance(engine, Succession) else Succession(engine=engine)
+        self._succession = Succession(engine=engine) if isinstance(engine, Engine) else engine
         self._stall_s = stall_s or (STALL_S if camera.live else RECORDED_STALL_S)
         self._frames: Channel[Frame] = Channel(1 if camera.live else 2, lossless=not camera.live)
         self._ready: Channel[Ready] = Channel(1, lossless=True)
@@ -147,7 +152,7 @@ class Pipeline:
         """End the loop after the frame in hand; may be called from a signal handler's thread."""
         self._stopped = True
         self._succession.stop()
-        if isinstance(self.camera, Lasting):
+        if isinstance(self.camera, Lasting | Paced):
             self.camera.stop()
         for channel in (self._frames, self._ready, self._free):
             channel.abandon()
@@ -159,9 +164,9 @@ class Pipeline:
         self._closing = True
         self.stop()
         end = time.monotonic() + JOIN_S
-        for thread in self._threads.values():
-            thread.join(max(0.0, end - time.monotonic()))
-        hang = any(thread.is_alive() for thread in self._threads.values())
+        for each in self._threads.values():
+            each.join(max(0.0, end - time.monotonic()))
+        hang = any(each.is_alive() for each in self._threads.values())
         if hang or any(thread.is_alive() for thread in self._left):
             log.info("%s hangs in its driver; its thread closes it when it comes back", self.source)
         if not hang:
@@ -183,8 +188,8 @@ class Pipeline:
         self._begin("prepare", self._prepare)
 
     def _begin(self, name: str, work: Callable[[], None]) -> None:
-        thread = self._threads[name] = Thread(target=work, name=f"edge-{name}", daemon=True)
-        thread.start()
+        made = self._threads[name] = thread(work, f"edge-{name}")
+        made.start()
 
     def _capture(self) -> None:
         failed = None

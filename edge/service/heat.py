@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Event as Flag
 
 from edge.errors import EdgeError, MeterError, one_line
@@ -73,8 +73,8 @@ class Heat:
 class Board:
     """Looks at the board now and then, in a thread of its own, and writes down what it tells and the rate it bears.
 
-    meter: opens the meter of what it draws, None where there is none. wait: waits so many seconds; True where all is
-    over.
+    vitals: of a camera that runs on it. meter: opens the meter of what it draws, None where there is none. beside: of
+    the other cameras. wait: waits so many seconds; True where all is over.
     """
 
     def __init__(
@@ -84,17 +84,19 @@ class Board:
         host: Host,
         meter: Callable[[], PowerMeter | None] = lambda: None,
         *,
+        beside: Iterable[Vitals] = (),
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._settings = settings
         self._vitals = vitals
+        self._all = [vitals, *beside]
         self._host = host
         self._open_meter = meter
         self._meter: PowerMeter | None = None
         self._clock = clock
         self._heat = Heat(settings.hot_c, clock)
-        self._rates: tuple[float, ...] = ()
+        self._rates: dict[str, tuple[float, ...]] = {}
         self._joules: tuple[float, float] | None = None
         self._thread = Tireless("board", self._work, vitals)
         self._wait = wait
@@ -102,6 +104,7 @@ class Board:
 
     def start(self) -> None:
         """Begin to look; returns at once."""
+        self._limit()
         self._thread.start()
 
     def adopt(self, settings: Recovery) -> None:
@@ -117,12 +120,16 @@ class Board:
     def look(self) -> None:
         """Read the board once, and decide."""
         state = self._host.state()
-        vitals = self._vitals
-        vitals.temperature_c, vitals.limits, vitals.watts = _hottest(state), state.limits or (), self._watts()
-        before, fps = self._heat.steps, vitals.fps
-        if fps is not None and not before:
-            self._rates = (*self._rates, fps)[-RATES:]
-        if self._heat(vitals.temperature_c, vitals.limits, runs=fps is not None):
+        celsius, limits, watts = _hottest(state), state.limits or (), self._watts()
+        before, runs = self._heat.steps, False
+        for vitals in self._all:
+            vitals.temperature_c, vitals.limits, vitals.watts = celsius, limits, watts
+            vitals.clocks_mhz = state.clocks_mhz
+            fps = vitals.fps
+            runs = runs or fps is not None
+            if fps is not None and not before:
+                self._rates[vitals.name] = (*self._rates.get(vitals.name, ()), fps)[-RATES:]
+        if self._heat(celsius, limits, runs):
             self._limit()
             self._say(self._heat.steps > before)
 
@@ -140,25 +147,27 @@ class Board:
             self._meter.close()
 
     def _limit(self) -> None:
-        """A share of the best rate that it had, or might have had."""
-        limit = self._settings.fps
-        if self._heat.steps:
-            best = max(self._rates)
-            limit = min(best, limit or best) * self._heat.share
-        self._vitals.rate_limit = limit
+        """Of each camera, a share of the best rate that it had, or might have had."""
+        for vitals in self._all:
+            limit, rates = self._settings.fps, self._rates.get(vitals.name)
+            if self._heat.steps and rates:
+                limit = min(max(rates), limit or max(rates)) * self._heat.share
+            vitals.rate_limit = limit
 
     def _say(self, slower: bool) -> None:
-        limit, celsius = self._vitals.rate_limit, self._vitals.temperature_c
+        limits = [vitals.rate_limit for vitals in self._all]
+        celsius = self._vitals.temperature_c
         why = ", ".join((*self._vitals.limits, *([f"{celsius:.0f} °C"] if celsius is not None else [])))
-        rate = "all frames again" if limit is None else f"{limit:.1f} frames a second at most"
-        if slower:
-            self._vitals.slowed += 1
-            self._vitals.problem("heat", f"slowed to spare the board: {why}")
-            log.warning("the board is too hot or held back (%s): %s", why, rate)
-        else:
-            if not self._heat.steps:
-                self._vitals.problem("heat", None)
-            log.warning("the board has cooled (%s): %s", why, rate)
+        rates = ", ".join(f"{limit:.1f}" for limit in limits if limit is not None)
+        rate = f"{rates} frames a second at most" if rates else "all frames again"
+        for vitals in self._all:
+            if slower:
+                vitals.slowed += 1
+                vitals.problem("heat", f"slowed to spare the board: {why}")
+            elif not self._heat.steps:
+                vitals.problem("heat", None)
+        held = "is too hot or held back" if slower else "has cooled"
+        log.warning("the board %s (%s): %s", held, why, rate)
 
     def _watts(self) -> float | None:
         """What is drawn, from joules over the time between two looks where the meter counts those."""

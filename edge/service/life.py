@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Event as Flag
@@ -17,7 +18,7 @@ from threading import Thread
 import cv2
 import msgspec
 
-from edge import adapters
+from edge import adapters, whose
 from edge import profile as profiles
 from edge.errors import CameraError, ConfigError, EdgeError, ModelError
 from edge.events.store import Store
@@ -25,18 +26,19 @@ from edge.host import Host
 from edge.host.linux import Linux
 from edge.meter import detect
 from edge.pipeline import Pipeline
-from edge.recovery import Ladder
 from edge.service import heap, lives, logs
-from edge.service.composition import Composition
+from edge.service.house import House, Page
 from edge.service.notify import Notify
 from edge.service.opening import opened
 from edge.service.places import EVENTS, settings_file, state_folder
+from edge.service.post import Post
 from edge.service.reload import Reload
 from edge.service.signals import Asked
-from edge.service.supervisor import Supervisor, in_words
+from edge.service.supervisor import in_words
+from edge.service.voices import Voice, Voices
 from edge.settings import Events, Settings
+from edge.turns import Shares
 from edge.types import PowerMeter
-from edge.vitals import Controls, Vitals
 
 log = logging.getLogger("edge")
 
@@ -112,10 +114,11 @@ def _meter(settings: Settings) -> PowerMeter | None:
 
 
 class Life:
-    """Puts all parts together, runs them, and takes them apart. asked: by signals. work: opens camera and model. host,
-    meter: tell of the board. end_s: so long the end may take before `leave` ends the process.
+    """Puts all parts together, runs them, and takes them apart. asked: by signals. work: opens camera and model, as
+    `opened` does. host, meter: tell of the board. folder: for events and pictures; None: where those of a service are.
+    page: as `House` has it. end_s: so long the end may take before `leave` ends the process.
 
-    Raises ConfigError for a user without a home.
+    Raises ConfigError for a user without a home, or where the file of several cameras has changed for the worse.
     """
 
     def __init__(
@@ -123,68 +126,121 @@ class Life:
         reload: Reload,
         asked: Asked,
         *,
-        work: Callable[[Settings, Ladder], Pipeline] = opened,
+        work: Callable[..., Pipeline] = opened,
         notify: Notify | None = None,
         host: Host | None = None,
         meter: Callable[[Settings], PowerMeter | None] = _meter,
+        folder: Path | None = None,
+        page: Page | None = None,
         end_s: float = END_S,
         leave: Callable[[int], None] = os._exit,
     ) -> None:
         know()
-        settings = reload.settings
+        log.addFilter(whose.named)
         self._asked = asked
         self._done = Flag()
+        self._failed = ""
         self._end_s = end_s
         self._leave = leave
         self.notify = notify or Notify()
-        self.controls = Controls()
-        ladder = Ladder(
-            lambda *told: self.supervisor.signs.climbed(*told), lambda words: self.supervisor.signs.at_work(words)
+        root = folder or state_folder(reload.name)
+        reloads = reload.each()
+        self.voices = Voices(self.notify, [each.settings.name for each in reloads])
+        house = House(
+            root,
+            lambda: [post.watched for post in self.posts],
+            host or Linux(),
+            lambda: meter(reload.settings),
+            page or Page(),
         )
-        self.vitals = vitals = Vitals(settings.name, ladder)
-        folder = state_folder(settings.name)
-        with contextlib.suppress(OSError):  # events are kept in memory then, which is said with the first
-            folder.mkdir(parents=True, exist_ok=True)
-        self.parts = parts = Composition(
-            reload,
-            folder,
-            vitals,
-            self.controls,
-            self.notify,
-            asked.reloads,
-            lambda: self.supervisor.stop(),
-            host=host or Linux(),
-            meter=lambda: meter(settings),
-        )
-        self.supervisor = Supervisor(
-            parts, lambda: work(parts.settings, ladder), lambda: parts.settings, vitals, self.controls, self.notify
-        )
+        shares = Shares()
+
+        def post(place: int, its: Reload) -> Post:
+            own = its.settings.camera[:1]  # its own is the first
+            several = len(reloads) > 1
+            manager = Voice(self.voices, its.settings.name) if several else self.notify
+            folder = root / own[0].name if own else root
+            hangup, opens = partial(asked.reloads, place), partial(work, shares=shares)
+            return Post(its, folder, manager, hangup, self.stop, None if place else house, opens, several)
+
+        self.posts = [post(place, its) for place, its in enumerate(reloads)]
+
+    @property
+    def first(self) -> Post:
+        """The first camera, which mostly is the only one."""
+        return self.posts[0]
+
+    @property
+    def port(self) -> int | None:
+        """Where the page is; None where it is not."""
+        web = self.first.parts.outputs.one("web")
+        return getattr(web, "port", None)
+
+    @property
+    def renamed(self) -> bool:
+        """Whether it ends only to begin again with another name, or other cameras."""
+        return any(post.parts.renamed for post in self.posts)
 
     def run(self) -> tuple[int, bool]:
         """Returns the exit code, and whether it ends only to begin again under another name."""
         code, why = 0, "stopped"
-        self.parts.start()
+        for post in self.posts:
+            post.start()
+        for post in self.posts[1:]:
+            post.vitals.restarts = self.first.vitals.restarts
         self._asked.at_end(self._end)
         try:
-            self.supervisor.run()
-            why = lives.RENAMED if self.parts.renamed else why
+            if len(self.posts) == 1:
+                self.first.run()
+            else:
+                self._run_all()
+            why = lives.RENAMED if self.renamed else why
         except Exception as error:  # noqa: BLE001 - the end of this life; the next one may do better
-            code, why = _failed(error), _why(error)
+            with whose.of(self._failed):
+                code, why = _failed(error), _why(error)
         finally:
             self._close(why)
-        return code, self.parts.renamed and not code and not self._asked.ends
+        return code, self.renamed and not code and not self._asked.ends
+
+    def _run_all(self) -> None:
+        """Run each camera in a thread. Raises what the last of them raises, where none is left that runs."""
+        failed: list[tuple[str, Exception]] = []
+
+        def run(post: Post) -> None:
+            try:
+                post.run_beside(lambda: all(each.waits or each.ended for each in self.posts))
+            except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+                failed.append((post.name, error))
+                self.stop()
+            finally:
+                post.ended = True
+                self.voices.over(post.name)
+
+        threads = [Thread(target=run, args=(post,), name=f"edge-{post.name}", daemon=True) for post in self.posts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failed:
+            self._failed, error = failed[0]
+            raise error
+
+    def stop(self) -> None:
+        """End soon; from any thread."""
+        for post in self.posts:
+            post.stop()
 
     def _close(self, why: str) -> None:
-        self.vitals.condition, self.vitals.words = "stopping", "stopping"
-        if not self.parts.renamed:
+        if not self.renamed:
             self.notify.stopping()
-        self.parts.close(why)
+        for post in self.posts:
+            post.close(why)
         self.notify.close()
         self._done.set()
 
     def _end(self) -> None:
         """The answer to SIGTERM: a clean end, or a quick one."""
-        self.supervisor.stop()
+        self.stop()
         Thread(target=self._guard, name="edge-guard", daemon=True).start()
 
     def _guard(self) -> None:

@@ -14,10 +14,10 @@ LEVELS = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logg
 """Of Python, and of syslog (RFC 5424, section 6.2.1); what is below is 7."""
 
 BURST, BURST_S = 20, 60.0
-"""One line of the source logs so often in so many seconds at most, of each `kind` where the record has one; what it
-has to say beyond is counted."""
+"""One line of the source logs so often in so many seconds at most, of each `kind` and `camera` where the record has
+them; what it has to say beyond is counted."""
 
-Place = tuple[str, int, str]
+Place = tuple[str, int, str, str]
 
 
 class Prefixed(logging.Formatter):
@@ -43,7 +43,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this record is to be written; the first after a flood says how many were not."""
-        place = (record.pathname, record.lineno, getattr(record, "kind", ""))
+        place = (record.pathname, record.lineno, getattr(record, "kind", ""), getattr(record, "camera", ""))
         times = self._times.setdefault(place, deque(maxlen=BURST))
         now = self._clock()
         if len(times) == BURST and now - times[0] < BURST_S:

@@ -11,11 +11,36 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
+from typing import Protocol
 
 from edge.errors import one_line
 
 LIMIT_S = 1.0
 """How long a message waits for room in the socket of the service manager."""
+
+
+class Manager(Protocol):
+    """Whom a camera tells how it goes: the service manager, or who speaks to it for several cameras."""
+
+    def ready(self) -> None:
+        """Say that the start, or a reload, is complete."""
+        ...
+
+    def status(self, words: str) -> None:
+        """Say in a line what goes on."""
+        ...
+
+    def alive(self) -> None:
+        """Give a sign of life."""
+        ...
+
+    def extend(self, seconds: float) -> None:
+        """Ask for so much more time for what is under way."""
+        ...
+
+    def reloading(self) -> None:
+        """Say that settings are read again; `ready` ends it."""
+        ...
 
 
 class Notify:

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 
 from edge import profile as profiles
 from edge import source as sources
 from edge.engine import requiring
 from edge.errors import CameraError
+from edge.inbox import Inbox
 from edge.pipeline import Pipeline, open_pipeline
 from edge.recovery import Ladder
 from edge.settings import Settings, source_of
+from edge.turns import Shares
+from edge.whose import thread
+
+WAITED_FOR_S = 86_400.0
+"""A browser's camera gives nothing until somebody opens the page."""
 
 TOP_K = 10
 """Classes of an answer: of scores that are probabilities, that is every one above 0.1."""
 
 
 def opened(
-    settings: Settings, ladder: Ladder, isolated: bool = True, default: Callable[[], str] = sources.default
+    settings: Settings,
+    ladder: Ladder,
+    shares: Shares | None = None,
+    inbox: Inbox | None = None,
+    isolated: bool = True,
+    paced: bool = False,
+    default: Callable[[], str] = sources.default,
 ) -> Pipeline:
     """Open the camera and the model of a file. Raises the errors of `edge.errors`.
 
-    isolated: no interpreter runs in this process, so that none takes it along. default: the source where none is named;
-    the photographs that ship are none: nothing that runs unattended chooses them by itself.
+    shares: of the cameras of this process. inbox: of pictures from a browser. isolated: no interpreter runs in this
+    process, so that none takes it along. paced: a recording is shown at its own rate, as a camera would. default: the
+    source where none is named; the photographs that ship are none: nothing that runs unattended chooses them by itself.
     """
     profile = requiring(profiles.load(settings.profile), settings.require)
     if settings.source is None and not profile.cameras and default() == "sample:":
@@ -36,6 +49,10 @@ def opened(
         ladder=ladder,
         isolated=isolated,
         repeat=settings.repeat,
+        paced=paced,
+        shares=shares,
+        inbox=inbox,
+        stall_s=WAITED_FOR_S if settings.source == "browser:" else None,
         model=settings.model,
         labels=settings.labels,
         fit=settings.fit,
@@ -54,7 +71,7 @@ class Opening:
         self._abandoned = False
         self._pipeline: Pipeline | None = None
         self._error: BaseException | None = None
-        Thread(target=self._run, name="edge-begin", daemon=True).start()
+        thread(self._run, "edge-begin").start()
 
     def await_(self, seconds: float) -> bool:
         """Wait so long; whether it has come to an end."""

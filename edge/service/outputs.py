@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 from edge.errors import one_line
 from edge.settings import Settings
 from edge.sinks.output import Output
 from edge.vitals import Vitals
+from edge.whose import thread
 
 log = logging.getLogger("edge")
 
@@ -52,7 +53,7 @@ class Outputs:
         self._wanted: SimpleQueue[Wanted | None] = SimpleQueue()
         self._lock = Lock()
         self._over = Flag()
-        self._thread = Thread(target=self._work, name="edge-outputs", daemon=True)
+        self._thread = thread(self._work, "edge-outputs")
         self._thread.start()
 
     def adopt(self, settings: Settings, anew: Collection[str] = ()) -> None:
@@ -77,7 +78,7 @@ class Outputs:
         self._over.set()
         self._wanted.put(None)
         self._thread.join(limit_s / 2)  # it may be ending or beginning one
-        ends = [Thread(target=output.close, name="edge-end", daemon=True) for output in self.all]
+        ends = [thread(output.close, "edge-end") for output in self.all]
         for end in ends:
             end.start()
         for end in ends:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from edge.errors import ConfigError, EdgeError, one_line
 from edge.files import printable
 from edge.service.check import files, refuse
-from edge.settings import Settings, differs, load
+from edge.settings import Settings, differs, each, load
 from edge.settings.differs import Part
 from edge.vitals import Vitals
 
@@ -36,25 +36,28 @@ class Change(NamedTuple):
 
 
 class Reload:
-    """Reads the file of a camera, and again whenever it changes. settings: the last that were good. asked:
-    whether somebody asked and was not answered yet.
+    """Reads the file of a camera, and again whenever it changes. settings: the last that were good. name: of the file
+    that was read last, as it says. asked: whether somebody asked and was not answered yet.
 
-    clock: seconds that never run backwards. check: raises an EdgeError for settings that could not run here.
-    Raises ConfigError where the file is not right to begin with; `check` is not asked then.
+    place: of the camera, where the file has several; a list that has none there has another one in its place until all
+    begins again. clock: seconds that never run backwards. check: raises an EdgeError for settings that could not run
+    here. Raises ConfigError where the file is not right to begin with; `check` is not asked then.
     """
 
     def __init__(
         self,
         path: Path,
+        place: int = 0,
         *,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[Settings], None] = refuse,
     ) -> None:
         self.path = path
+        self._place = place
         self._clock = clock
         self._check = check
         self._tried = self._last = stamp(path)  # before it is read: what is written meanwhile is seen as news
-        self.settings = load(path)
+        self.settings = self._load()
         self._named = named(self.settings)
         self._looked_at = clock()
         self.asked = False
@@ -86,10 +89,20 @@ class Reload:
             vitals.problem("settings", words)
             log.warning("settings: %s", words)
 
+    def each(self) -> list[Reload]:
+        """One for each camera of the file: this one, and those for the others. Raises ConfigError."""
+        others = range(1, len(self.settings.camera))
+        return [self, *(Reload(self.path, place, clock=self._clock, check=self._check) for place in others)]
+
+    def _load(self) -> Settings:
+        whole = load(self.path)
+        self.name, cameras = whole.name, each(whole)
+        return cameras[self._place if self._place < len(cameras) else 0]
+
     def _read(self, vitals: Vitals, asked: bool) -> Change | None:
         where = ""
         try:
-            settings = load(self.path)
+            settings = self._load()
             where = f"{printable(self.path)}: "
             if self._tried and not self._tried[1] and differs(self.settings, settings):
                 raise ConfigError("the file is empty; where all is to be by default, leave a comment in it")
@@ -125,3 +138,24 @@ def stamp(path: Path) -> Stamp:
 def named(settings: Settings) -> dict[Part, tuple[Stamp, ...]]:
     """The state of the files that settings name, by the part that reads them."""
     return {part: tuple(map(stamp, paths)) for part, paths in files(settings).items()}
+
+
+class Still(Reload):
+    """Settings that no file holds, and that stay as they are."""
+
+    def __init__(self, settings: Settings, place: int = 0) -> None:
+        self.path = Path(settings.name)
+        self.name, self._whole = settings.name, settings
+        self.settings = each(settings)[place]
+        self.asked = False
+
+    def each(self) -> list[Reload]:
+        """One for each camera."""
+        return [Still(self._whole, place) for place in range(len(each(self._whole)))]
+
+    def changed(self, vitals: Vitals, asked: bool = False) -> Change | None:
+        """None: they do not."""
+        return None
+
+    def judge(self, vitals: Vitals) -> None:
+        """Nothing: whoever made them has."""

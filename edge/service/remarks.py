@@ -6,6 +6,7 @@ import difflib
 import stat
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
+from socket import gethostname
 from typing import Literal, NamedTuple
 
 from edge import models
@@ -17,10 +18,9 @@ from edge.errors import AdapterError, ConfigError, ModelError, one_line
 from edge.files import printable, read_small
 from edge.models import ModelFile, graph
 from edge.profile import DeviceProfile
-from edge.settings import Mqtt, Rules, Settings, mqtt_password, source_of
+from edge.settings import Mqtt, Rules, Settings, Web, mqtt_password, source_of
+from edge.settings.reading import EVERY
 from edge.settings.schema import quoted
-
-LOCAL = ("127.", "[::1]", "localhost:")
 
 
 class Remark(NamedTuple):
@@ -52,6 +52,8 @@ def remarks(settings: Settings, known: Container[str] = (), thorough: bool = Fal
     if settings.mqtt is not None:
         yield from _of_broker(settings, settings.mqtt)
     yield from _of_outputs(settings)
+    if settings.web is not None:
+        yield from _of_page(settings.web, "web.token_file" in known)
 
 
 def _of_source(settings: Settings) -> Iterator[Remark]:
@@ -156,7 +158,7 @@ def _of_classes(model: ModelFile) -> Iterator[Remark]:
 
 def _of_labels(rules: Rules, choices: list[Choice]) -> Iterator[Remark]:
     """Whether the labels that count are ones that the models know."""
-    yield Remark("said", "rules", f"{len(rules.labels)} labels count" if rules.labels else "every label counts")
+    yield Remark("said", "rules", _how_many(rules.labels))
     for number, label in enumerate(rules.labels):
         lacking = [each for each in choices if each.model and not _knows(each.model, label)]
         key = f"rules.labels[{number}]"
@@ -164,6 +166,12 @@ def _of_labels(rules: Rules, choices: list[Choice]) -> Iterator[Remark]:
             yield Remark("wrong", key, _unknown(lacking[0].model, label))
         elif lacking:
             yield Remark("note", key, f'"{label}" is no label of the model that {lacking[0].kind} runs')
+
+
+def _how_many(labels: list[str]) -> str:
+    if len(labels) == 1:
+        return f'"{labels[0]}" counts'
+    return f"{len(labels)} labels count" if labels else "every label counts"
 
 
 def _knows(model: ModelFile, label: str) -> bool:
@@ -214,11 +222,39 @@ def _of_outputs(settings: Settings) -> Iterator[Remark]:
     yield Remark("said", "events", f"kept for {events.keep_days:g} days, {events.keep_mb:g} MB at most")
     if settings.snapshots is not None:
         yield Remark("said", "snapshots", f"{settings.snapshots.quota_mb:g} MB at most")
-    for key, part in (("web", settings.web), ("metrics", settings.metrics)):
-        if part is not None:
-            yield Remark("said", key, f"http://{part.listen}/")
-    if settings.web is not None and not settings.web.listen.startswith(LOCAL):
-        yield Remark("note", "web.listen", "whoever can reach this machine can see what the camera sees")
+    if settings.metrics is not None:
+        yield Remark("said", "metrics", f"http://{_reached(settings.metrics.listen)}/")
+
+
+def _of_page(web: Web, passed: bool) -> Iterator[Remark]:
+    """passed: a token comes as a credential, which is looked at elsewhere."""
+    from edge.listening import is_local
+    from edge.web import kept_of
+    from edge.web.tls import context_of
+
+    local, has_token = is_local(web.listen), passed
+    try:
+        has_token = passed or kept_of(web) is not None
+    except ConfigError as error:
+        has_token = True  # or it is said that there is none
+        yield of_secret("web.token_file", error)
+    if web.certificate and web.key:
+        try:
+            context_of(Path(web.certificate), Path(web.key))
+        except ConfigError as error:
+            yield of_secret("web.certificate", error)
+    whom = "whoever has the token" if has_token else "whoever uses this machine" if local else "everybody"
+    yield Remark("said", "web", f"http{'s' if web.certificate else ''}://{_reached(web.listen)}/, for {whom}")
+    if not (local or has_token):
+        yield Remark("note", "web.insecure", "whoever reaches this machine sees what the camera sees, and steers it")
+    elif not (local or web.certificate):
+        yield Remark("note", "web.certificate", "without one, who is on the way can read token and pictures")
+
+
+def _reached(listen: str) -> str:
+    """An address that can be opened: where it is every one of this machine, its name stands for them."""
+    host, _, port = listen.rpartition(":")
+    return f"{gethostname()}:{port}" if host in EVERY else listen
 
 
 def _is(path: Path, kind: Callable[[int], bool]) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Lock
 
-from edge.service.notify import Notify
+from edge.service.notify import Manager
 from edge.service.reload import Change, Reload
 from edge.tireless import Tireless
 from edge.vitals import Vitals
@@ -29,7 +29,7 @@ class Rereading:
         self,
         reload: Reload,
         vitals: Vitals,
-        notify: Notify,
+        notify: Manager,
         hangup: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -18,10 +18,13 @@ ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Asked:
-    """What signals have asked for so far; from any thread."""
+    """What signals have asked for so far; from any thread. ends: those that ask for the end."""
 
-    def __init__(self) -> None:
-        self._end, self._reload = Flag(), Flag()
+    def __init__(self, ends: Collection[int] = ENDS) -> None:
+        self._ends = ends
+        self._end = Flag()
+        self._reloads = 0
+        self._heard: dict[int, int] = {}
         self._lock = Lock()
         self._then: Callable[[], None] = lambda: None
 
@@ -30,12 +33,11 @@ class Asked:
         """Whether it is all to end."""
         return self._end.is_set()
 
-    def reloads(self) -> bool:
-        """Whether settings are to be read again; once for each time that it was asked."""
-        asked = self._reload.is_set()
-        if asked:  # what is asked between the two lines is of the same reading; where nothing was, it is of the next
-            self._reload.clear()
-        return asked
+    def reloads(self, who: int = 0) -> bool:
+        """Whether settings are to be read again; each who asks is told once for each time that it was asked for."""
+        now = self._reloads
+        before, self._heard[who] = self._heard.get(who, 0), now
+        return now != before
 
     def at_end(self, then: Callable[[], None]) -> None:
         """Have `then` called when the end is asked for; now, where it was."""
@@ -46,22 +48,24 @@ class Asked:
 
     def take(self, number: int) -> None:
         """Take one signal."""
-        if number == signal.SIGHUP:
-            self._reload.set()
-        elif number in ENDS and not self._end.is_set():
-            self._end.set()
-            with self._lock:
-                then = self._then
-            then()
+        if number in self._ends:
+            if not self._end.is_set():
+                self._end.set()
+                with self._lock:
+                    then = self._then
+                then()
+        elif number == signal.SIGHUP:
+            self._reloads += 1
 
 
 @contextmanager
-def heard() -> Iterator[Asked]:
-    """Hear SIGTERM, SIGINT and SIGHUP in a thread; afterwards they do what they did before.
+def heard(ends: Collection[int] = ENDS) -> Iterator[Asked]:
+    """Hear SIGTERM, SIGINT and SIGHUP in a thread; afterwards they do what they did before. ends: those that ask for
+    the end; SIGHUP otherwise asks for the settings to be read again.
 
     To be used in the main thread, as Python asks of whoever sets a handler.
     """
-    asked = Asked()
+    asked = Asked(ends)
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     before = {number: signal.signal(number, lambda *_: None) for number in (*ENDS, signal.SIGHUP)}

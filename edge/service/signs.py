@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edge.errors import one_line
 from edge.recovery import Rung
-from edge.service.notify import Notify
+from edge.service.notify import Manager
 from edge.types import Result
 from edge.vitals import Vitals
 
@@ -29,7 +29,7 @@ STATUS_S = 2.0
 class Signs:
     """Writes to `vitals`, and tells systemd. ready: whether it has begun. clock: seconds."""
 
-    def __init__(self, vitals: Vitals, notify: Notify, clock: Callable[[], float]) -> None:
+    def __init__(self, vitals: Vitals, notify: Manager, clock: Callable[[], float]) -> None:
         self.ready = False
         self._vitals = vitals
         self._notify = notify

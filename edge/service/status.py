@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 from edge.errors import one_line
 from edge.service.install.steps import Runner
 from edge.service.install.system import System
+from edge.service.voices import BETWEEN
 
 SHOWN = (
     "ActiveState",
@@ -30,7 +32,7 @@ ENDED = {
     "216": "a group is missing; run `edge service install` again",
     "217": "its user is missing; run `edge service install` again",
     "226": "the environment that it runs from is gone, or a folder that it is shown; run `edge service install` again",
-    "243": "its password cannot be read; see that the file belongs to root",
+    "243": "its password or token cannot be read; see that the file belongs to root",
 }
 """systemd's own exit codes: systemd.exec(5), "Process Exit Codes"."""
 
@@ -44,8 +46,9 @@ RESULTS = {
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """One camera. running: it gives answers. words: what it does, or why not. restarts: since the board started.
-    since: when it last began to run, as systemd writes it. memory_mb: what it and its children use."""
+    """One service. running: it gives answers. words: what it does, or why not. cameras: that of each by its name, where
+    it has several. restarts: since the board started. since: when it last began to run, as systemd writes it.
+    memory_mb: what it and its children use."""
 
     name: str
     running: bool
@@ -54,6 +57,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int | None = None
     since: str | None = None
     memory_mb: float | None = None
+    cameras: dict[str, str] = {}
 
 
 def read(names: Sequence[str], system: System, run: Runner) -> list[Status]:
@@ -71,15 +75,23 @@ def _status(name: str, shown: dict[str, Any], system: System) -> Status:
     running = state in ("active", "reloading")
     memory = shown.get("MemoryCurrent", "")
     restarts = shown.get("NRestarts", "")
+    words = one_line(shown.get("StatusText", "") if running else _why_not(name, shown, system))
     return Status(
         name=name,
         running=running,
         state="waiting to be begun again" if sub.startswith("auto-restart") else state,
-        words=one_line(shown.get("StatusText", "") if running else _why_not(name, shown, system)),
+        words=words,
+        cameras=_of_each(words),
         restarts=int(restarts) if restarts.isdigit() else None,
         since=shown.get("ActiveEnterTimestamp") or None,
         memory_mb=round(int(memory) / 1e6, 1) if memory.isdigit() else None,
     )
+
+
+def _of_each(words: str) -> dict[str, str]:
+    """What each of several cameras says, out of the line that all of them make; none where it is that of one."""
+    found = [re.fullmatch(r"([\w.-]+): (.*)", part) for part in words.split(BETWEEN)]
+    return {each[1]: each[2] for each in found if each} if len(found) > 1 and all(found) else {}
 
 
 def _why_not(name: str, shown: dict[str, Any], system: System) -> str:

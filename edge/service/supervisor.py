@@ -18,7 +18,7 @@ from typing import Protocol
 from edge.errors import CameraError, ConfigError, EdgeError, ModelError, one_line
 from edge.pipeline import Pipeline
 from edge.recovery import STEADY_S, Backoff
-from edge.service.notify import Notify
+from edge.service.notify import Manager
 from edge.service.opening import Opening
 from edge.service.pace import Pace
 from edge.service.signs import Signs
@@ -76,7 +76,7 @@ class Supervisor:
         settings: Callable[[], Settings],
         vitals: Vitals,
         controls: Controls,
-        notify: Notify,
+        notify: Manager,
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
@@ -227,6 +227,7 @@ class Supervisor:
             now = self._clock()
             if self._vitals.condition != "running":
                 runs_at = now
+            self._vitals.labels = pipeline.engine.task.labels
             self._vitals.seen(frame, result)
             self.signs.runs(result)
             self._parts.saw(frame, result)

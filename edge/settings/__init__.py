@@ -19,11 +19,12 @@ password_file = "front-door.mqtt-password"
 from __future__ import annotations
 
 from edge.settings.differs import differs
-from edge.settings.keys import Events, Metrics, Mqtt, Recovery, Rules, Settings, Snapshots, Web
+from edge.settings.keys import Camera, Events, Metrics, Mqtt, Recovery, Rules, Settings, Snapshots, Web, each
 from edge.settings.reading import Fault, faults, load
-from edge.settings.secret import mqtt_password, source_of
+from edge.settings.secret import mqtt_password, source_of, web_token
 
 __all__ = [
+    "Camera",
     "Events",
     "Fault",
     "Metrics",
@@ -34,8 +35,10 @@ __all__ = [
     "Snapshots",
     "Web",
     "differs",
+    "each",
     "faults",
     "load",
     "mqtt_password",
     "source_of",
+    "web_token",
 ]

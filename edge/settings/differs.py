@@ -26,8 +26,13 @@ SECTIONS: tuple[Part, ...] = ("name", "rules", "events", "recovery", "mqtt", "we
 
 
 def differs(old: Settings, new: Settings) -> frozenset[Part]:
-    """The parts that have other settings: sections by their names, and "pipeline" for what opens camera and model."""
+    """The parts that have other settings: sections by their names, and "pipeline" for what opens camera and model.
+
+    Another list of cameras is another "name".
+    """
     parts: set[Part] = {part for part in SECTIONS if getattr(old, part) != getattr(new, part)}
+    if [one.name for one in old.camera] != [one.name for one in new.camera]:
+        parts.add("name")
     if any(getattr(old, key) != getattr(new, key) for key in PIPELINE):
         parts.add("pipeline")
     return frozenset(parts)

@@ -98,10 +98,32 @@ class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """HTTP: health, the newest picture, a stream."""
+    """A page that shows what the camera sees, and what programs ask over HTTP."""
 
-    listen: Annotated[Address, says("address and port; nothing before the colon: every address")] = "127.0.0.1:8080"
-    viewers: Annotated[int, Meta(ge=1, le=1000), says("of the stream at one time, at most")] = 8
+    listen: Annotated[
+        Address,
+        says("address and port; nothing before the colon: every address. Beyond this machine a token is needed"),
+    ] = "127.0.0.1:8080"
+    viewers: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        says("streams at one time, at most; a page has two of each camera that it shows: pictures, and news"),
+    ] = 150
+    fps: Annotated[float, Meta(gt=0, le=120), says("pictures a second of the stream, at most")] = 30.0
+    token_file: Annotated[
+        Text | None,
+        says("what `edge service token` wrote, mode 0600; the systemd credential web-token takes its place"),
+    ] = None
+    insecure: Annotated[
+        bool, says("whether whoever reaches the address may see the camera and steer it, without a token")
+    ] = False
+    certificate: Annotated[Text | None, says("a PEM file with the certificate, and those above it, for TLS")] = None
+    key: Annotated[Text | None, says("a PEM file with its private key")] = None
+    hosts: Annotated[
+        list[Text],
+        says("names by which browsers call this machine, besides its own, that name with .local, and its addresses"),
+        Meta(max_length=100),
+    ] = []
 
 
 class Snapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -129,6 +151,18 @@ class Recovery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     fps: Annotated[
         Annotated[float, Meta(gt=0, le=1000)] | None, says("frames a second at most, also when it is cool; none: all")
     ] = None
+
+
+class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One of several cameras of a process. What is not said here is as the rest of the file says."""
+
+    name: Annotated[Name, says("of this camera; in topics and metrics it comes behind that of the file")]
+    source: Annotated[Text | None, says("as the key of that name for one camera alone")] = None
+    source_password_file: Annotated[Text | None, says("as the key of that name for one camera alone")] = None
+    profile: Annotated[Text | None, says("a device profile of its own")] = None
+    model: Annotated[Text | None, says("a model of its own")] = None
+    labels: Annotated[Text | None, says("a file of class names of its own")] = None
+    rules: Annotated[Rules | None, says("rules of its own, in place of all of the file's")] = None
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -164,6 +198,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     threads: Annotated[Annotated[int, Meta(ge=1, le=256)] | None, says("of the interpreter; by default up to 4")] = None
     require: Annotated[Text | None, says("run on this kind of interpreter of the profile, or not at all")] = None
     task: Annotated[Literal["classify"], says("what is answered")] = "classify"
+    camera: Annotated[
+        list[Camera], Meta(max_length=16), says("several cameras in one process; each has a table of its own")
+    ] = []
     rules: Rules = Rules()
     events: Events = Events()
     recovery: Recovery = Recovery()
@@ -171,6 +208,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     web: Web | None = None
     snapshots: Snapshots | None = None
     metrics: Metrics | None = None
+
+
+def each(settings: Settings) -> list[Settings]:
+    """The settings of each camera: those of a file with one camera as they are.
+
+    Each has the whole list in `camera`, its own first, so that another list is seen by all of them.
+    """
+    return [_alone(settings, one) for one in settings.camera] or [settings]
+
+
+def _alone(settings: Settings, one: Camera) -> Settings:
+    own = {key: getattr(one, key) for key in one.__struct_fields__ if getattr(one, key) is not None}
+    cameras = [one, *(each for each in settings.camera if each is not one)]
+    return msgspec.structs.replace(settings, **own | {"name": f"{settings.name}-{one.name}", "camera": cameras})
 
 
 TABLES: dict[str, type[msgspec.Struct]] = {
@@ -181,5 +232,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "web": Web,
     "snapshots": Snapshots,
     "metrics": Metrics,
+    "camera": Camera,
+    "camera.rules": Rules,
 }
-"""The sections of the file."""
+"""The sections of the file; of "camera" there may be several."""

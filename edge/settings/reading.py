@@ -11,7 +11,7 @@ import msgspec
 
 from edge.errors import CONTROL, ConfigError, key_and_reason, one_line
 from edge.files import printable, read_small
-from edge.settings.keys import HOST, TABLES, Mqtt, Settings
+from edge.settings.keys import HOST, TABLES, Camera, Mqtt, Rules, Settings, Web
 from edge.settings.schema import advice
 
 MOST_BYTES = 64 << 10
@@ -25,8 +25,14 @@ NAMED = re.compile(r"[A-Za-z][\w.+-]*:")
 """How a source begins that is no path."""
 
 
+ENTRY, ANY_ENTRY = re.compile(r"(\[[^\]]*\])+$"), re.compile(r"\[[^\]]*\]")
+"""Of a list, in the path of a key."""
+
 EVERY = ("", "0.0.0.0", "[::]")
 """Addresses that stand for all of a machine."""
+
+KEPT = ("ended", "controls.json", "events.sqlite", "events.sqlite-wal", "events.sqlite-shm", "snapshots")
+"""What lies in a service's folder of state, in which each of several cameras has a folder of its name."""
 
 
 class Fault(NamedTuple):
@@ -79,7 +85,9 @@ def decode(data: bytes) -> tuple[Settings | None, list[Fault]]:
         try:
             settings = msgspec.convert(raw, Settings)
         except msgspec.ValidationError as error:
-            wrong.append(_fault(raw, error))
+            fault = _fault(raw, error)
+            if fault.key not in {each.key for each in wrong}:  # else it lacks only as what was there is wrong
+                wrong.append(fault)
             continue
         return settings, wrong
 
@@ -87,21 +95,34 @@ def decode(data: bytes) -> tuple[Settings | None, list[Fault]]:
 def _unknown(raw: dict[str, Any]) -> Iterator[Fault]:
     """The keys that nobody knows; they are taken out of `raw`."""
     for table in ("", *TABLES):
-        inside = raw.get(table) if table else raw
         known = (TABLES[table] if table else Settings).__struct_fields__
-        if isinstance(inside, dict):
+        for where, inside in _tables(raw, table):
             for key in [key for key in inside if key not in known]:
                 del inside[key]
-                yield Fault(one_line(f"{table}.{key}".lstrip("."), 100), advice(table, key, UNKNOWN))
+                yield Fault(one_line(f"{where}{key}", 100), advice(table, key, UNKNOWN))
+
+
+def _tables(raw: dict[str, Any], table: str) -> list[tuple[str, dict[str, Any]]]:
+    """Each table of that name, which may be inside another one, and how the paths of its keys begin."""
+    found = [("", raw)]
+    for name in table.split(".") if table else ():
+        there = [(f"{where}{name}", inside[name]) for where, inside in found if name in inside]
+        alone = [(f"{where}.", one) for where, one in there if isinstance(one, dict)]
+        listed = [
+            (f"{where}[{i}].", one) for where, many in there if isinstance(many, list) for i, one in enumerate(many)
+        ]
+        found = alone + [(where, one) for where, one in listed if isinstance(one, dict)]
+    return found
 
 
 def _fault(raw: dict[str, Any], error: msgspec.ValidationError) -> Fault:
     """What is wrong first; it is taken out of `raw`, so that the next can be found."""
     key, reason = key_and_reason(error)
-    table, _, last = key.split("[")[0].rpartition(".")
-    inside = raw[table] if table else raw
+    where, _, last = ENTRY.sub("", key).rpartition(".")
+    table = ANY_ENTRY.sub("", where)
+    (inside,) = (inside for begins, inside in _tables(raw, table) if begins.removesuffix(".") == where)
     if reason == MISSING:
-        del raw[table]
+        del raw[table.partition(".")[0]]
     else:
         del inside[last]
     return Fault(key, advice(table, last, reason))
@@ -117,16 +138,24 @@ def _placed(settings: Settings, folder: Path) -> Settings:
     def placed(given: str | None) -> str | None:
         return given if given is None else str(folder / given)
 
-    changed: dict[str, Any] = {key: placed(getattr(settings, key)) for key in ("labels", "source_password_file")}
-    if settings.source is not None and not NAMED.match(settings.source):
-        changed["source"] = placed(settings.source)
-    for key, endings in (("model", MODELS), ("profile", (".toml",))):
-        given = getattr(settings, key)
-        if given is not None and ("/" in given or given.endswith(endings)):
-            changed[key] = placed(given)
+    def of(one: Settings | Camera) -> dict[str, Any]:
+        changed: dict[str, Any] = {key: placed(getattr(one, key)) for key in ("labels", "source_password_file")}
+        if one.source is not None and not NAMED.match(one.source):
+            changed["source"] = placed(one.source)
+        for key, endings in (("model", MODELS), ("profile", (".toml",))):
+            given = getattr(one, key)
+            if given is not None and ("/" in given or given.endswith(endings)):
+                changed[key] = placed(given)
+        return changed
+
+    changed = of(settings)
     if settings.mqtt is not None:
         files = {key: placed(getattr(settings.mqtt, key)) for key in ("ca_file", "password_file")}
         changed["mqtt"] = msgspec.structs.replace(settings.mqtt, **files)
+    if settings.web is not None:
+        files = {key: placed(getattr(settings.web, key)) for key in ("token_file", "certificate", "key")}
+        changed["web"] = msgspec.structs.replace(settings.web, **files)
+    changed["camera"] = [msgspec.structs.replace(one, **of(one)) for one in settings.camera]
     return msgspec.structs.replace(settings, **changed)
 
 
@@ -143,17 +172,13 @@ def faults(settings: Settings) -> Iterator[Fault]:
     yield from _unprintable(msgspec.to_builtins(settings), "")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", settings.name):
         yield Fault("name", f'the file\'s name {settings.name!r} is none for a camera; give one, such as "front-door"')
-    rules = settings.rules
-    if rules.threshold_out > rules.threshold_in:
-        reason = f"{rules.threshold_out:g} is above rules.threshold_in, {rules.threshold_in:g}; give less, or as much"
-        yield Fault("rules.threshold_out", reason)
-    for i, hours in enumerate(rules.active):
-        if hours[:5] == hours[6:]:
-            reason = f"{hours} ends when it begins; give other hours, or none for the whole day"
-            yield Fault(f"rules.active[{i}]", reason)
-    yield from _of_source(settings)
+    yield from _of_rules(settings.rules, "")
+    yield from _of_source(settings, "")
+    yield from _of_cameras(settings)
     if settings.mqtt is not None:
         yield from _of_broker(settings.mqtt)
+    if settings.web is not None:
+        yield from _of_page(settings.web)
     listening = {key: part.listen for key, part in (("web", settings.web), ("metrics", settings.metrics)) if part}
     for key, address in listening.items():
         if int(address.rpartition(":")[2]) > 65_535:
@@ -162,15 +187,42 @@ def faults(settings: Settings) -> Iterator[Fault]:
         yield Fault("metrics.listen", f"{listening['metrics']} is web.listen, too; give another port")
 
 
-def _of_source(settings: Settings) -> Iterator[Fault]:
-    user = re.match(r"\w+://([^/@]*)@", settings.source or "")
+def _of_rules(rules: Rules, where: str) -> Iterator[Fault]:
+    if rules.threshold_out > rules.threshold_in:
+        reason = f"{rules.threshold_out:g} is above rules.threshold_in, {rules.threshold_in:g}; give less, or as much"
+        yield Fault(f"{where}rules.threshold_out", reason)
+    for i, hours in enumerate(rules.active):
+        if hours[:5] == hours[6:]:
+            reason = f"{hours} ends when it begins; give other hours, or none for the whole day"
+            yield Fault(f"{where}rules.active[{i}]", reason)
+
+
+def _of_source(one: Settings | Camera, where: str) -> Iterator[Fault]:
+    user = re.match(r"\w+://([^/@]*)@", one.source or "")
     if user and ":" in user[1]:
         secret = "put it into a file of mode 0600, and name that as source_password_file"
-        yield Fault("source", f"holds a password, which has no place in this file: {secret}")
-    if settings.source_password_file and not (user and user[1]):
-        yield Fault(
-            "source_password_file", "belongs to a source with a user, such as rtsp://user@host/…; name one there"
-        )
+        yield Fault(f"{where}source", f"holds a password, which has no place in this file: {secret}")
+    if one.source_password_file and not (user and user[1]):
+        words = "belongs to a source with a user, such as rtsp://user@host/…; name one there"
+        yield Fault(f"{where}source_password_file", words)
+
+
+def _of_cameras(settings: Settings) -> Iterator[Fault]:
+    if settings.camera and settings.source is not None:
+        yield Fault("source", "is of one camera, and there are tables [[camera]]; name it in one of these")
+    names: set[str] = set()
+    for i, one in enumerate(settings.camera):
+        where = f"camera[{i}]."
+        if one.name in KEPT:
+            yield Fault(f"{where}name", f"{one.name} is what a file of the service is called; give another name")
+        if one.name in names:
+            yield Fault(f"{where}name", f"{one.name} is the name of one before; give each a name of its own")
+        names.add(one.name)
+        if one.source is None and one.profile is None and len(settings.camera) > 1:
+            yield Fault(f"{where}source", "this key is needed where there are several cameras; say which one it is")
+        yield from _of_source(one, where)
+        if one.rules is not None:
+            yield from _of_rules(one.rules, where)
 
 
 def _of_broker(mqtt: Mqtt) -> Iterator[Fault]:
@@ -180,6 +232,18 @@ def _of_broker(mqtt: Mqtt) -> Iterator[Fault]:
         yield Fault("mqtt.ca_file", "is of no use without encryption; set mqtt.tls to true")
     if mqtt.password_file and not mqtt.username:
         yield Fault("mqtt.username", "this key is needed where there is a password_file")
+
+
+def _of_page(web: Web) -> Iterator[Fault]:
+    if bool(web.certificate) != bool(web.key):
+        lacking, there = ("key", "certificate") if web.certificate else ("certificate", "key")
+        yield Fault(f"web.{lacking}", f"this key is needed where there is a {there}")
+    for i, host in enumerate(web.hosts):
+        if not re.search(HOST, host) or not host.isascii() or "*" in host:
+            words = 'is no name that a browser gives; give one alone, such as "door.example.org"'
+            yield Fault(f"web.hosts[{i}]", words)
+    if web.insecure and web.token_file:
+        yield Fault("web.insecure", "is of no use with a token_file; leave one of them out")
 
 
 def _unprintable(value: Any, key: str) -> Iterator[Fault]:

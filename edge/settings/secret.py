@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from edge.errors import ConfigError, one_line
 from edge.files import printable, read_small
-from edge.settings.keys import Settings
+from edge.settings.keys import Settings, Web
 
 MQTT_PASSWORD = "mqtt-password"
 SOURCE_PASSWORD = "source-password"
+WEB_TOKEN = "web-token"
 """The names of the credentials, as in `LoadCredential=mqtt-password:…`; systemd.exec(5), "Credentials"."""
 
 MOST_BYTES = 4096
@@ -36,10 +37,34 @@ def source_of(settings: Settings) -> str | None:
     source = settings.source
     if source is None or "@" not in source or "://" not in source:
         return source
-    password = _secret(SOURCE_PASSWORD, "source_password_file", settings.source_password_file)
+    password = _source_password(settings)
     scheme, _, rest = source.partition("://")
     user, _, place = rest.partition("@")
     return source if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+
+
+def own_password(settings: Settings) -> str | None:
+    """The name of the credential that is the password of one of several cameras; None where there is one camera.
+
+    systemd makes it of a file in a folder, which may stand in the place of a credential's file: systemd.exec(5).
+    """
+    return f"{SOURCE_PASSWORD}_{settings.camera[0].name}" if settings.camera else None
+
+
+def _source_password(settings: Settings) -> str | None:
+    """The nearest there is: of this camera alone, before that of all cameras of a process."""
+    key, given, own = "source_password_file", settings.source_password_file, own_password(settings)
+    if own is not None and (credential(own) or settings.camera[0].source_password_file):
+        return _secret(own, key, given)
+    return _secret(SOURCE_PASSWORD, key, given)
+
+
+def web_token(web: Web) -> str | None:
+    """What is kept of the page's token: of the credential where there is one, else of `web.token_file`; None: neither.
+
+    Raises ConfigError as `mqtt_password` does.
+    """
+    return _secret(WEB_TOKEN, "web.token_file", web.token_file)
 
 
 def credential(name: str) -> Path | None:
@@ -69,7 +94,10 @@ def private(path: Path, key: str) -> Path:
         found = path.stat()
     except (OSError, ValueError) as error:
         reason = one_line(getattr(error, "strerror", None) or error)
-        raise ConfigError(f"{key}: {shown}: {reason}; write the secret into that file, mode 0600") from error
+        advice = (
+            "have `edge service token` write it" if "token" in key else "write the secret into that file, mode 0600"
+        )
+        raise ConfigError(f"{key}: {shown}: {reason}; {advice}") from error
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"{key}: {shown}: no regular file; write the secret into a file of mode 0600")
     mode = stat.S_IMODE(found.st_mode)

@@ -6,7 +6,7 @@ Each metric is explained in docs/metrics.md. What is not known has no value ther
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import accumulate
@@ -128,6 +128,20 @@ class Collector:
         family.add_metric([self._vitals.name, *labels], _buckets(found), sum_value=found.total_s)
 
 
+class Together:
+    """The metrics of several cameras: each is told once, with the values of all."""
+
+    def __init__(self, cameras: Sequence[Collector]) -> None:
+        self._cameras = cameras
+
+    def collect(self) -> Iterator[Family]:
+        """All metrics."""
+        for first, *others in zip(*(each.collect() for each in self._cameras), strict=True):
+            for each in others:
+                first.samples += each.samples
+            yield first
+
+
 def _family(kind: str, name: str, text: str, *labels: str) -> Family:
     from prometheus_client import core
 
@@ -140,12 +154,12 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
     return list(zip(bounds, map(float, accumulate(list(histogram.counts))), strict=True))
 
 
-def registry_of(vitals: Vitals) -> Registry:
-    """The metrics of a camera, and of its process: memory, processor time, open files, start."""
+def registry_of(cameras: Sequence[Vitals]) -> Registry:
+    """The metrics of cameras, and of their process: memory, processor time, open files, start."""
     from prometheus_client import CollectorRegistry, ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Collector(vitals))
+    registry.register(Together([Collector(vitals) for vitals in cameras]))
     ProcessCollector(registry=registry)
     return registry
 
@@ -164,12 +178,12 @@ def exposed(registry: Registry, accept: str) -> tuple[bytes, str]:
 class Metrics(Listener):
     """Answers Prometheus. An `Output`."""
 
-    def __init__(self, asked: Asked, vitals: Vitals) -> None:
-        super().__init__("metrics", asked.listen, self._serve, vitals)
-        self._vitals = vitals
+    def __init__(self, asked: Asked, cameras: Sequence[Vitals]) -> None:
+        super().__init__("metrics", asked.listen, self._serve, cameras[0])
+        self._cameras = cameras
 
     def _serve(self, ours: socket, over: Flag) -> None:
-        with Server(ours, registry_of(self._vitals)) as server:
+        with Server(ours, registry_of(self._cameras)) as server:
             while not over.is_set():
                 server.handle_request()
 

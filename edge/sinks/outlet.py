@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Thread
-
 from edge.channel import Channel
 from edge.types import Frame, Result, Sink
+from edge.whose import thread
 
 CAPACITY = 64
 
@@ -19,7 +18,7 @@ class Outlet:
         self._queue: Channel[tuple[Frame, Result]] = Channel(CAPACITY, lossless=lossless)
         self._error: BaseException | None = None
         self._given = self._written = 0
-        self._thread = Thread(target=self._work, name="edge-sink", daemon=True)
+        self._thread = thread(self._work, "edge-sink")
         self._thread.start()
 
     @property

@@ -13,12 +13,12 @@ from threading import Lock
 from typing import NamedTuple
 from uuid import uuid4
 
+from edge.annotate import annotate, moment, told
 from edge.errors import CameraError, ConfigError, one_line
 from edge.picture import jpeg, picture, shown
 from edge.recovery import Backoff
 from edge.settings import Snapshots
 from edge.sinks.album import Album
-from edge.sinks.annotate import annotate, moment, told
 from edge.sinks.ring import Ring
 from edge.tireless import PAUSE_MOST_S, PAUSE_S, Tireless
 from edge.types import Clock, Event, Frame, Result

@@ -78,8 +78,8 @@ class View:
         self._live.stop()
 
 
-def render(source: str, frame: Frame, results: list[Result], dropped: int) -> RenderableType:
-    """The view of the last of `results`, with figures over all of them."""
+def render(source: str, frame: Frame, results: list[Result], dropped: int, fps: float | None = None) -> RenderableType:
+    """The view of the last of `results`, with figures over all of them. fps: where they are not one after the other."""
     last = results[-1]
     bars = Table.grid(padding=(0, 1), expand=True)
     bars.add_column(ratio=3, no_wrap=True)
@@ -91,16 +91,19 @@ def render(source: str, frame: Frame, results: list[Result], dropped: int) -> Re
     if not last.answer:
         bars.add_row("nothing above the threshold", "", "")
     where = f"frame {frame.index}" if frame.file is None else f"frame {frame.index}  {frame.file}"
-    body = Group(Text(where, style="dim", no_wrap=True, overflow="ellipsis"), bars, Text(figures(results, dropped)))
+    body = Group(
+        Text(where, style="dim", no_wrap=True, overflow="ellipsis"), bars, Text(figures(results, dropped, fps))
+    )
     title = Text(f"{source} · {last.model}")
     return Panel(body, title=title, subtitle=last.backend, border_style="cyan")
 
 
-def figures(results: list[Result], dropped: int) -> str:
-    """Frames a second, latency, age and drops, in one line."""
+def figures(results: list[Result], dropped: int, fps: float | None = None) -> str:
+    """Frames a second, latency, age and drops, in one line. fps: as `render` has it."""
     span = (results[-1].finished_at_ns - results[0].finished_at_ns) / 1e9
-    fps = f"{(len(results) - 1) / span:.1f}" if span > 0 else "-"
+    rate = fps if fps is not None else (len(results) - 1) / span if span > 0 else None
+    shown = "-" if rate is None else f"{rate:.1f}"
     inference = median(r.timing.inference for r in results) / 1e6
     whole = median(r.timing.preprocess + r.timing.inference + r.timing.postprocess for r in results) / 1e6
     age = median(r.age_ms for r in results)
-    return f"{fps} FPS   latency {whole:.1f} ms (inference {inference:.1f})   age {age:.1f} ms   dropped {dropped}"
+    return f"{shown} FPS   latency {whole:.1f} ms (inference {inference:.1f})   age {age:.1f} ms   dropped {dropped}"

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeVar
 
 from edge.devices import opened
 from edge.errors import one_line
+from edge.whose import thread
 
 CLOSE_S = 3.0
 """How long a camera may take to be given back."""
@@ -88,6 +88,6 @@ def bounded(work: Callable[[], T], limit_s: float, late: Callable[[T], Any] = la
         del done  # an error's traceback has this frame
 
     def ask(take: Callable[[Future[T]], None]) -> None:
-        Thread(target=run, args=(take,), name="edge-picamera", daemon=True).start()
+        thread(run, "edge-picamera", take).start()
 
     return handed(ask, limit_s, lambda done: late(done.result())).result()

@@ -99,11 +99,16 @@ def busy(ask: Ask, identity: Identity) -> bool:
 def modes(ask: Ask, identity: Identity) -> list[Mode]:
     """Every format with every size and rate; of a range of sizes or rates those that are common, and the largest."""
     found = []
-    for answer in _each(ask, ENUM_FMT, struct.pack("=I", identity.queue), FMTDESC):
-        (code,) = struct.unpack_from("=I", answer, 44)
+    for code in codes(ask, identity.queue):
         for width, height in _sizes(ask, code):
             found.append(Mode(fourcc(code), width, height, _rates(ask, code, width, height)))
     return list(dict.fromkeys(found))
+
+
+def codes(ask: Ask, queue: int) -> Iterator[int]:
+    """The numbers of the pixel formats of a queue, by its kind."""
+    for answer in _each(ask, ENUM_FMT, struct.pack("=I", queue), FMTDESC):
+        yield struct.unpack_from("=I", answer, 44)[0]
 
 
 def fourcc(code: int) -> str:

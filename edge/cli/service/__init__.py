@@ -13,6 +13,7 @@ KNOWN = {
     "run": "Run a camera by its file; what the systemd unit calls.",
     "schema": "Print the JSON schema of a camera's file, for editors.",
     "status": "Show how the cameras of this machine fare.",
+    "token": "Make a token for a camera's page, which lets people in from other machines.",
     "uninstall": "Remove a camera's service, and all that came with it.",
 }
 

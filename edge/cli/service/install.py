@@ -11,7 +11,7 @@ from edge.errors import ConfigError, EdgeError
 from edge.files import printable, read_small
 from edge.service.install import System, Wanted, install
 from edge.service.install.steps import Runner, Step, run_command
-from edge.settings import Settings, load
+from edge.settings import Settings, each, load
 
 BOOTED = Path("/run/systemd/system")
 """There where systemd runs the machine: sd_booted(3)."""
@@ -114,7 +114,7 @@ def _settings(camera: str, source: str | None, reboot: bool | None, system: Syst
     else:
         text = "" if there.exists() else example(source or _found(system))
     settings = _checked(there, None if there.exists() else text.encode(), system)
-    if reboot and settings.source and recorded(settings.source) and not settings.repeat:
+    if reboot and not settings.repeat and any(one.source and recorded(one.source) for one in each(settings)):
         raise ConfigError(f"{there}: --reboot would have the board started anew by a recording; set `repeat = true`")
     return name, text or there.read_text()
 

@@ -35,10 +35,12 @@ def command(cameras: tuple[str, ...], as_json: bool) -> int:
 
 
 def shown(status: Status) -> str:
-    """One camera, in one line."""
+    """One service in one line, and below it one for each of several cameras."""
     facts = [f"since {status.since}" if status.running and status.since else ""]
     facts.append(f"restarts {status.restarts}" if status.restarts else "")
     facts.append(f"{status.memory_mb:g} MB" if status.running and status.memory_mb else "")
     told = ", ".join(fact for fact in facts if fact)
     state = "running" if status.running else status.state
-    return f"{status.name}: {state}{f' ({told})' if told else ''}{f': {status.words}' if status.words else ''}"
+    head = f"{status.name}: {state}{f' ({told})' if told else ''}"
+    each = "".join(f"\n  {name}: {words}" for name, words in status.cameras.items())
+    return head + (each or (f": {status.words}" if status.words else ""))

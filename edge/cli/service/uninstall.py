@@ -16,7 +16,7 @@ from edge.service.install.steps import run_command
 @click.command("uninstall")
 @click.argument("cameras", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All cameras of this machine.")
-@click.option("--purge", is_flag=True, help="Also what is yours: settings, passwords, events and pictures.")
+@click.option("--purge", is_flag=True, help="Also what is yours: settings, secrets, events and pictures.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option(
     "--root",
@@ -27,7 +27,7 @@ from edge.service.install.steps import run_command
 def command(cameras: tuple[str, ...], every: bool, purge: bool, dry_run: bool, root: Path) -> None:
     """Stop and remove the services of CAMERAS; with the last one goes all that came with it.
 
-    Settings that you changed, passwords, events and pictures stay, and with them their user, but for --purge.
+    Settings that you changed, secrets, events and pictures stay, and with them their user, but for --purge.
     """
     system = System(root.resolve())
     every_one = sorted({*system.cameras(), *(system.left() if purge else ())})

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from edge.errors import ConfigError, EdgeError
 from edge.service.install.steps import Run, Runner
 from edge.service.places import SETTINGS, STATE
+from edge.settings.secret import WEB_TOKEN
 
 SHIPPED = Path(__file__).parents[1] / "systemd"
 """Where the files lie that are put in place."""
@@ -61,7 +62,11 @@ class System(NamedTuple):
 
     def passwords(self, name: str) -> list[Path]:
         """The secrets of a camera, as the unit names them."""
-        return [self.at(SETTINGS / f"{name}.{of}-password") for of in ("mqtt", "source")]
+        return [*(self.at(SETTINGS / f"{name}.{of}-password") for of in ("mqtt", "source")), self.token(name)]
+
+    def token(self, name: str) -> Path:
+        """What is kept of the token of a camera's page."""
+        return self.at(SETTINGS / f"{name}.{WEB_TOKEN}")
 
     def state(self, name: str) -> Path:
         """The events and pictures of a camera."""
