@@ -138,11 +138,11 @@ def measured(folder: Path, source: str, pairs: int, seconds: float) -> tuple[lis
             try:
                 for number in range(pairs):
                     order = ("all", "none") if number % 2 else ("none", "all")
-                    took = {which: window(life.vitals, file, texts[which], ports, seconds) for which in order}
+                    took = {which: window(life.first.vitals, file, texts[which], ports, seconds) for which in order}
                     rates.append((took["all"], took["none"]))
                     print(f"{number + 1:3} of {pairs}: {took['all'].fps:6.1f} {took['none'].fps:6.1f} FPS", flush=True)
             finally:
-                life.supervisor.stop()
+                life.first.supervisor.stop()
 
         Thread(target=drive, daemon=True).start()
         life.run()

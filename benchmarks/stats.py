@@ -196,6 +196,27 @@ def around(estimate: float, repeats: Array, confidence: float = CONFIDENCE) -> I
     return min(float(low), estimate), max(float(high), estimate)
 
 
+class OfRounds(NamedTuple):
+    """How much faster one of two cases is: the median of the ratios of rounds, and its interval."""
+
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.ratio:.3f} ({self.low:.3f} to {self.high:.3f}), {self.rounds} rounds"
+
+
+def of_rounds(before: Sequence[float], after: Sequence[float]) -> OfRounds:
+    """Rates of one case (`after`) over those of another, one of each in a round (above 0, at least one), in which the
+    machine is as fast for both."""
+    logs = np.log(np.asarray(after, np.float64)) - np.log(np.asarray(before, np.float64))
+    middle = float(np.median(logs))
+    low, high = np.exp(around(middle, resampled(logs, np.median)))
+    return OfRounds(float(np.exp(middle)), float(low), float(high), len(logs))
+
+
 EXACT = 400
 """The most pairs for which the rank test counts every order; above, the normal curve is right to three digits."""
 
