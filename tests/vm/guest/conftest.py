@@ -11,7 +11,9 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, NamedTuple
 
+import commands
 import pytest
+from tiny import Tiny
 
 PATIENCE_S = 60.0
 """For what is not measured: a process that starts, in an emulated machine that shares its processor with others."""
@@ -134,8 +136,24 @@ def eventually() -> Callable[[Callable[[], Any], str], Any]:
     return wait
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ |= {"XDG_CACHE_HOME": str(cache), "XDG_DATA_HOME": str(cache / "data")}
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., commands.Ran]:
+    return commands.edge
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Tiny:
+    return Tiny()
+
+
 @pytest.fixture(scope="module")
-def small_model(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_model(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of 16 x 16 pictures that costs next to nothing: what is left is the camera and the loop."""
     path = tmp_path_factory.mktemp("model") / "small.tflite"
     path.write_bytes(tiny(side=16))

@@ -396,9 +396,9 @@ def test_without_memory_for_itself_it_is_begun_again_and_has_lost_no_event(servi
 
 
 @pytest.fixture
-def stick(shell, compiled_file):
+def stick(shell, tiny):
     """A USB device with a Coral's identity, on a controller that the kernel makes up, and a model for it."""
-    Path("/srv/colour_edgetpu.tflite").write_bytes(compiled_file.read_bytes())
+    Path("/srv/colour_edgetpu.tflite").write_bytes(tiny.compiled())
     labels = [f"{colour} {pixel}\n" for pixel in range(4) for colour in ("red", "green", "blue")]
     Path("/srv/colour_edgetpu.txt").write_text("".join(labels))
     shell("modprobe -a libcomposite usb_f_acm")
