@@ -37,7 +37,7 @@ def outside(tmp_path, monkeypatch):
 
 
 def test_the_families_hold_the_kinds_that_the_design_names():
-    assert {"images", "sample", "scripted", "stream", "v4l2"} <= set(adapters.kinds("cameras"))
+    assert {"browser", "images", "sample", "scripted", "stream", "v4l2"} <= set(adapters.kinds("cameras"))
     assert {"litert", "scripted"} <= set(adapters.kinds("interpreters"))
     assert {"hwmon", "pmic", "rapl", "scripted"} <= set(adapters.kinds("power"))
     for family in adapters.FAMILIES:
@@ -49,7 +49,9 @@ def test_a_kind_is_found_by_its_name():
 
 
 def test_a_kind_that_does_not_exist_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(ConfigError, match="no 'kinect' among the cameras; known are images, picamera, sample, "):
+    with pytest.raises(
+        ConfigError, match="no 'kinect' among the cameras; known are browser, images, picamera, sample, "
+    ):
         adapters.find("cameras", "kinect")
 
 

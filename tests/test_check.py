@@ -48,8 +48,8 @@ def test_a_good_file_says_what_will_run(cli, front_door, tmp_path):
         "  mqtt: u@broker:1883, topics below edge/front-door/, Home Assistant's discovery below homeassistant/",
         "  events: kept for 90 days, 64 MB at most",
         "  snapshots: 500 MB at most",
-        "  web: http://127.0.0.1:8080/",
         "  metrics: http://127.0.0.1:9464/",
+        "  web: http://127.0.0.1:8080/, for whoever uses this machine",
     ]
     refuse(load(path))
 
@@ -149,7 +149,7 @@ def test_an_onnx_model_is_left_to_its_interpreter(front_door, tmp_path, tiny_onn
     [
         ("source = 'sample:'", "source: a recording, and the service ends with it"),
         ("source = 'camera:63'", "source: /dev/video63 is not there now; the service waits for it"),
-        ("[web]\nlisten = ':8080'", "web.listen: whoever can reach this machine can see what the camera sees"),
+        ("[web]\nlisten = ':8080'\ninsecure = true", "web.insecure: whoever reaches this machine sees what the camera"),
         ("[mqtt]\nhost = 'x'\nport = 8883", "mqtt.port: 8883 is usual with encryption, and mqtt.tls is false"),
         ("[mqtt]\nhost = 'x'\ntls = true", "mqtt.port: 1883 is usual without encryption, and mqtt.tls is true"),
     ],
@@ -193,7 +193,7 @@ def test_two_cameras_that_would_get_in_each_others_way_are_told(front_door):
 def test_two_cameras_cannot_listen_on_one_port(front_door, one, other, meet):
     front_door(f"name = 'b'\n[metrics]\nlisten = '{other}'\n", "back-door.toml")
     told = [f"web.listen: {one} is taken by back-door.toml, too; give another port"] if meet else []
-    assert wrong(front_door(f"[web]\nlisten = '{one}'\n")) == told
+    assert wrong(front_door(f"[web]\ninsecure = true\nlisten = '{one}'\n")) == told
 
 
 def test_a_secret_that_another_user_owns_is_a_note():
@@ -228,3 +228,124 @@ def test_models_are_looked_for_where_the_service_looks(front_door, tmp_path, mon
     monkeypatch.delenv("XDG_DATA_HOME")
     check(path, etc=tmp_path)
     assert "XDG_DATA_HOME" not in os.environ
+
+
+# --- several cameras
+
+
+HOUSE = """
+[rules]
+labels = ["class a"]
+[[camera]]
+name = "door"
+source = "camera:7"
+[[camera]]
+name = "yard"
+source = "camera:7"
+[[camera]]
+name = "gate"
+source = "sample:"
+"""
+
+
+def keys(faults):
+    return [fault.split(": ")[0] for fault in faults]
+
+
+def test_of_several_cameras_each_is_told_and_what_they_share_once(cli, front_door):
+    path = front_door(HOUSE + "[mqtt]\nhost = 'broker'\n", profile="profile = 'p.toml'\n")
+    ran = cli("service", "check", path)
+    assert ran.code == 0
+    of_each = '  {0}: profile: p|  {0}: interpreter 1: scripted, model tiny, 12 labels|  {0}: rules: "class a" counts|'
+    of_each += (
+        "  {0}: mqtt: broker:1883, topics below edge/front-door-{0}/, Home Assistant's discovery below homeassistant/"
+    )
+    lines = ran.out.splitlines()
+    for name in ("door", "yard", "gate"):
+        assert [line for line in lines if line.startswith(f"  {name}: ")][1:] == of_each.format(name).split("|")
+    assert lines.count("  events: kept for 90 days, 64 MB at most") == 1
+    assert "  interpreter: door, yard, gate take turns on one, as the profile says" in lines
+    assert "note: camera[1].source: camera:7 is the source of door, too" in ran.err
+    assert "note: camera[2].source: a recording, and the service ends with it" in ran.err
+
+
+def test_where_the_profile_has_one_interpreter_for_each_no_turns_are_told(front_door, tmp_path):
+    text = (tmp_path / "p.toml").read_text()
+    (tmp_path / "p.toml").write_text(f"shared = false\n{text}")
+    said = check(front_door(HOUSE, profile="profile = 'p.toml'\n")).said
+    assert [line for line in said if line.startswith("interpreter:")] == [
+        "interpreter: door, yard, gate have one each, as the profile says"
+    ]
+
+
+def test_what_is_wrong_of_one_of_several_cameras_has_its_place_in_the_file(front_door, tmp_path):
+    own = "[[camera]]\nname = 'hall'\nsource = '/nowhere.mp4'\nmodel = 'nowhere.tflite'\n"
+    own += "[[camera]]\nname = 'roof'\nsource = 'camera:8'\n[camera.rules]\nlabels = ['class z']\n"
+    found = wrong(front_door(HOUSE + own, profile="profile = 'p.toml'\n"))
+    assert [line.split(": ")[0] for line in found] == [
+        "camera[3].source",
+        "camera[3].model",
+        "camera[4].rules.labels[0]",
+    ]
+    assert [line.split(": ")[0] for line in wrong(front_door(HOUSE, profile="profile = 'nowhere'\n"))] == ["profile"]
+
+
+def test_what_is_wrong_of_the_file_for_one_camera_alone_has_its_name(front_door, tmp_path, tiny_file):
+    other = tmp_path / "other.tflite"
+    other.write_bytes(tiny_file.read_bytes())
+    other.with_suffix(".txt").write_text("".join(f"kind {n}\n" for n in range(12)))
+    text = HOUSE.replace('source = "sample:"', 'source = "sample:"\nmodel = "other.tflite"')
+    (found,) = wrong(front_door(text, profile="profile = 'p.toml'\n"))
+    assert found.startswith('rules.labels[0]: of gate: "class a" is no label of the model other')
+
+
+def test_a_key_that_is_wrong_by_itself_is_told_once(front_door):
+    text = HOUSE + "[[camera]]\nname = 'hall'\nsource = 5\n"
+    found = wrong(front_door(text, profile="profile = 'p.toml'\n"))
+    assert found == ["camera[3].source: expected text in quotes, got a whole number"]
+
+
+def test_two_names_of_one_device_are_one_source(front_door):
+    text = HOUSE.replace('"camera:7"', '"v4l2:///dev/video7"', 1)
+    notes = check(front_door(text, profile="profile = 'p.toml'\n")).notes
+    assert "camera[1].source: camera:7 is the source of door, too" in notes
+
+
+def test_a_name_that_is_wrong_is_told_once(front_door):
+    found = wrong(front_door(HOUSE.replace('"yard"', '"../x"'), profile="profile = 'p.toml'\n"))
+    assert keys(found) == ["camera[1].name"] and "is needed" not in found[0]
+
+
+@pytest.mark.parametrize("name", ["*", "http://x", "x:99999", "evil.com/../", "tür"])
+def test_what_no_browser_calls_a_machine_is_refused(front_door, name):
+    found = wrong(front_door(f"[web]\nhosts = ['door.lan', '{name}']\n"))
+    assert keys(found) == ["web.hosts[1]"] and "is no name that a browser gives" in found[0]
+
+
+@pytest.mark.parametrize("name", ["ended", "snapshots", "events.sqlite"])
+def test_a_camera_is_not_called_what_a_file_of_the_service_is(front_door, name):
+    found = wrong(front_door(HOUSE.replace('"yard"', f'"{name}"'), profile="profile = 'p.toml'\n"))
+    assert found == [f"camera[1].name: {name} is what a file of the service is called; give another name"]
+
+
+def test_a_folder_of_passwords_is_told_with_the_camera_that_each_is_of(front_door, tmp_path):
+    path = front_door(HOUSE.replace("sample:", "rtsp://me@host/"), profile="profile = 'p.toml'\n")
+    folder = tmp_path / "front-door.source-password"
+    folder.mkdir()
+    for name, mode in (("gate", 0o600), ("yard", 0o644), ("nobody", 0o600)):
+        (folder / name).write_text("secret")
+        (folder / name).chmod(mode)
+    checked = check(path, etc=tmp_path)
+    assert f"camera[2].source_password_file: {folder}/gate, as a credential of the service" in checked.said
+    assert any("others may read it" in str(fault) and "camera[1]" in str(fault) for fault in checked.wrong)
+    assert (
+        f"source_password_file: {folder}/nobody belongs to no camera of this file; name it after one" in checked.notes
+    )
+
+
+def test_cameras_of_neighbours_are_known_one_by_one(front_door, tmp_path):
+    path = front_door(HOUSE, name="house.toml", profile="profile = 'p.toml'\n")
+    front_door("", name="house-door.toml", profile="profile = 'p.toml'\nsource = 'camera:7'\n")
+    notes = check(path).notes
+    assert "name: house-door is the name in house-door.toml, too; their topics would mix" in notes
+    assert "source: camera:7 is the source in house-door.toml, too" in notes

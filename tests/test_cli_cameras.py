@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.attached import gather, offered
 from edge.cameras.v4l2.modes import Mode
 from edge.cameras.v4l2.nodes import Found
-from edge.cli.cameras import gather, shown
+from edge.cli.cameras import shown
 
 MODES = (
     Mode("YUYV", 640, 480, (30.0, 15.0)),
@@ -77,6 +78,13 @@ def test_the_boards_own_camera_comes_first(pi, library):
         "picamera:0  imx708_wide",
         "            libcamera, /base/soc/i2c0mux/imx708@1a",
     ]
+
+
+def test_what_may_be_chosen_is_every_camera_with_what_is_in_its_way_and_the_photographs(pi, library, monkeypatch):
+    assert offered(pi) == [("picamera:0", "imx708_wide"), ("sample:", "photographs that ship")]
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "dist-packages" not in path])
+    assert offered(pi)[0] == ("picamera:0", "the board's own camera (picamera2 is missing)")
 
 
 def test_a_camera_whose_library_is_missing_is_listed_with_the_line_that_installs_it(pi, monkeypatch):

@@ -215,3 +215,21 @@ def test_a_time_shows_all_since_then_and_goes_on(tmp_path):
     path = keep(tmp_path / "e", *map(event, range(15)))
     seen = islice(follow(path, NOON + timedelta(minutes=1), (), lambda seconds: None), 14)
     assert [each.frame for each in seen] == list(range(1, 15))
+
+
+# --- several cameras of one service
+
+
+def test_events_of_each_of_several_cameras_are_found_by_its_full_name(cli, home, tmp_path):
+    for place, name in enumerate(("yard", "gate")):
+        keep(home / "house" / name / "events.sqlite", event(place, label=name))
+    assert cli("events", "house-yard").out == "2026-05-01 12:00:00  appeared  yard 81%\n"
+    assert cli("events", home / "house" / "gate").out == "2026-05-01 12:01:00  appeared  gate 81%\n"
+    ran = cli("events", "house")
+    assert ran.code == 2 and "events are kept of door, house-gate, house-yard" in ran.err
+
+
+def test_a_service_of_the_same_name_as_a_camera_of_another_is_the_one_that_is_meant(cli, home):
+    keep(home / "house" / "yard" / "events.sqlite", event(0, label="inner"))
+    keep(home / "house-yard" / "events.sqlite", event(0, label="outer"))
+    assert "outer" in cli("events", "house-yard").out

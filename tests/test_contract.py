@@ -15,6 +15,7 @@ import trees
 from edge import adapters, models
 from edge.adapters import INJECTED
 from edge.errors import CameraError, ConfigError, EdgeError, InferenceError, MeterError
+from edge.inbox import Inbox
 from edge.types import Frame, Power, TensorSpec
 
 ALL = [(family, kind) for family in adapters.FAMILIES for kind in adapters.kinds(family)]
@@ -96,6 +97,8 @@ def options(tmp_path, monkeypatch):
             return {"script": ["frames 3"]}
         if kind == "sample":
             return {"fps": 0.0}
+        if kind == "browser":
+            return {}
         if kind == "v4l2":
             from edge.cameras import v4l2
 
@@ -113,11 +116,20 @@ def options(tmp_path, monkeypatch):
     sys.modules.pop("picamera2", None)
 
 
+class Sender(Inbox):
+    """As if a page sent a picture whenever one is looked for."""
+
+    def take(self, most_s):
+        self.put(cv2.imencode(".jpg", np.full((32, 48, 3), 90, np.uint8))[1].tobytes())
+        return super().take(most_s)
+
+
 @pytest.fixture
 def camera(request, options):
     kind = request.param
     chosen = adapters.check("cameras", kind, options(kind), "")
-    opened = adapters.open("cameras", kind, **chosen)
+    given = {"inbox": Sender()} if kind == "browser" else {}
+    opened = adapters.open("cameras", kind, **chosen, **given)
     yield opened
     opened.close()
 

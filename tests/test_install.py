@@ -91,6 +91,12 @@ def test_installing_writes_the_settings_the_unit_and_what_both_need(machine):
     assert "ExecStart=/opt/edge/bin/edge service run /etc/edge/%i.toml" in files["etc/systemd/system/edge@.service"]
     assert 'SUBSYSTEM=="apex"' in files["etc/udev/rules.d/70-edge.rules"]
     assert "z /etc/edge/*.toml 0640 root edge" in files["etc/tmpfiles.d/edge.conf"]
+    for secret in machine.system.passwords("door"):
+        passed = f"{secret.name.removeprefix('door.')}:/etc/edge/%i.{secret.name.removeprefix('door.')}\n"
+        assert f"LoadCredential={passed}" in files["etc/systemd/system/edge@.service"], (
+            "and a blank one where it is none"
+        )
+        assert f"SetCredential={passed.partition(':')[0]}:\\n\n" in files["etc/systemd/system/edge@.service"]
     root = machine.system.root
     assert machine.ran == [
         f"systemd-sysusers --root={root} edge.conf",
@@ -163,7 +169,8 @@ def test_uninstalling_removes_all_but_what_is_yours(machine):
 def test_changed_settings_passwords_and_events_stay_until_they_are_purged(machine):
     before = machine.files()
     machine.install(reboot=True)
-    machine.system.passwords("door")[0].write_text("secret")
+    for secret in machine.system.passwords("door"):
+        secret.write_text("secret")
     machine.system.state("door").mkdir(parents=True)
     (machine.system.state("door") / "events.sqlite").write_text("events")
     machine.system.at("/var/cache/edge").mkdir(parents=True)
@@ -174,6 +181,8 @@ def test_changed_settings_passwords_and_events_stay_until_they_are_purged(machin
     assert set(machine.files()) - set(before) == {
         "etc/edge/door.toml",
         "etc/edge/door.mqtt-password",
+        "etc/edge/door.source-password",
+        "etc/edge/door.web-token",
         "etc/sysusers.d/edge.conf",
         "etc/systemd/system/edge@door.service.d/override.conf",
         "var/lib/edge/door/events.sqlite",

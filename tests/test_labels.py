@@ -83,4 +83,5 @@ def test_a_damaged_zip_gives_labels_or_none(tiny, data):
 
 
 def test_only_the_end_of_a_line_ends_a_label_and_nothing_steers_the_terminal():
-    assert labels.split("a\u2028b\rc\x0bd\n\x1b]0;pwned\x07e\r\nf".encode()) == ("a\u2028b", "c d", "]0;pwned e", "f")
+    assert labels.split("a\x85b\rc\x0bd\n\x1b]0;pwned\x07e\r\nf".encode()) == ("a b", "c d", "]0;pwned e", "f")
+    assert labels.split("a\u2028b\u202ec\nno\u2066d".encode()) == ("a b c", "no d"), "nor turns it round"

@@ -113,6 +113,12 @@ def test_a_camera_that_fails_before_its_first_frame_is_not_waited_for(tmp_path):
     assert time.waited == []
 
 
+def test_who_waits_for_a_day_is_not_told_seconds(tmp_path, caplog):
+    time = Time()
+    list(lasting("frames 1", "fail gone", "frames 1", state=tmp_path / "s", patience_s=86_400, time=time))
+    assert "; waiting as long as it takes for it to return" in caplog.text
+
+
 def test_one_that_opens_and_fails_at_once_is_still_away(tmp_path, caplog):
     time = Time()
     camera = lasting("frames 1", *["fail again"] * 30, "frames 1", state=tmp_path / "s", patience_s=10, time=time)

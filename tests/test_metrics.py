@@ -48,7 +48,7 @@ def full():
 
 def told(vitals, accept=""):
     """Each sample by its name and labels (camera left out): a number."""
-    return _samples(exposed(registry_of(vitals), accept)[0].decode())
+    return _samples(exposed(registry_of([vitals]), accept)[0].decode())
 
 
 def _samples(text):
@@ -120,7 +120,7 @@ def test_histograms_count_what_is_not_above_each_bound():
 
 def test_what_is_over_is_told_as_0_so_that_its_end_is_seen():
     vitals = full()
-    registry = registry_of(vitals)
+    registry = registry_of([vitals])
     exposed(registry, "")
     vitals.problem("mqtt", None)
     vitals.limits = ()
@@ -129,10 +129,10 @@ def test_what_is_over_is_told_as_0_so_that_its_end_is_seen():
 
 
 def test_it_speaks_openmetrics_where_that_is_wished():
-    body, kind = exposed(registry_of(full()), "application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
+    body, kind = exposed(registry_of([full()]), "application/openmetrics-text; version=1.0.0,text/plain;q=0.5")
     assert kind.startswith("application/openmetrics-text") and body.endswith(b"# EOF\n")
-    assert exposed(registry_of(full()), "application/openmetrics-text;version=zzz")[1].startswith("text/plain")
-    body, kind = exposed(registry_of(full()), "*/*")
+    assert exposed(registry_of([full()]), "application/openmetrics-text;version=zzz")[1].startswith("text/plain")
+    body, kind = exposed(registry_of([full()]), "*/*")
     assert kind.startswith("text/plain") and b'camera="front \\"door\\"\\\\n"' in body
 
 
@@ -158,7 +158,7 @@ def ask(port, path="/metrics", method="GET"):
 
 def test_prometheus_is_answered_and_nobody_else():
     vitals = full()
-    output = Metrics(settings.Metrics(listen="127.0.0.1:0"), vitals)
+    output = Metrics(settings.Metrics(listen="127.0.0.1:0"), [vitals])
     output.start()
     output.told(Event(id="0" * 32, kind="gone", label="tabby", score=0.5, at=AT, frame=1))
     until(lambda: output.port)
@@ -179,7 +179,7 @@ def test_prometheus_is_answered_and_nobody_else():
 def test_a_port_that_is_taken_is_said():
     vitals = Vitals("door")
     with listening("127.0.0.1:0") as theirs:
-        output = Metrics(settings.Metrics(listen=f"127.0.0.1:{theirs.getsockname()[1]}"), vitals)
+        output = Metrics(settings.Metrics(listen=f"127.0.0.1:{theirs.getsockname()[1]}"), [vitals])
         output.start()
         until(lambda: "metrics" in vitals.problems)
         output.close()
@@ -189,7 +189,7 @@ def test_a_port_that_is_taken_is_said():
 @pytest.fixture
 def server():
     """Answers as it is told to: a turn of it a call."""
-    with listening("127.0.0.1:0") as ours, Server(ours, registry_of(Vitals("door")), slow_s=0.2) as server:
+    with listening("127.0.0.1:0") as ours, Server(ours, registry_of([Vitals("door")]), slow_s=0.2) as server:
         server.timeout = 0.05
         yield server
 
@@ -291,8 +291,25 @@ def promtool():
     return found
 
 
-def test_promtool_finds_nothing_wrong_with_the_metrics(promtool):
-    body = exposed(registry_of(full()), "")[0]
+def beside(name):
+    """Of a second camera of the process, to which nothing has happened yet."""
+    return Vitals(name)
+
+
+def test_the_metrics_of_several_cameras_stand_side_by_side_each_with_its_name():
+    text = exposed(registry_of([full(), beside("yard")]), "")[0].decode()
+    assert text.count("# TYPE edge_frames_total counter") == 1
+    assert re.findall(r'^edge_frames_total\{camera="(.*)"\} (\S+)', text, re.MULTILINE) == [
+        ('front \\"door\\"\\\\n', "3.0"), ("yard", "0.0"),
+    ]  # fmt: skip
+    heads = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
+    assert len(heads) == len(set(heads))
+    assert text.count("process_resident_memory_bytes ") == 1 + text.count("# HELP process_resident_memory_bytes ") + 1
+
+
+@pytest.mark.parametrize("others", [(), ("yard",)])
+def test_promtool_finds_nothing_wrong_with_the_metrics(promtool, others):
+    body = exposed(registry_of([full(), *map(beside, others)]), "")[0]
     done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=GUARD_S)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
@@ -354,7 +371,7 @@ def prometheus(tmp_path):
 
 def test_a_real_prometheus_takes_metrics_and_alerts(prometheus):
     vitals = full()
-    output = Metrics(settings.Metrics(listen="127.0.0.1:0"), vitals)
+    output = Metrics(settings.Metrics(listen="127.0.0.1:0"), [vitals])
     output.start()
     until(lambda: output.port)
     api = prometheus(output.port)

@@ -88,7 +88,7 @@ def test_the_console_script_is_the_command_line():
     from importlib.metadata import entry_points
 
     (script,) = entry_points(group="console_scripts", name="edge")
-    assert script.load() is importlib.import_module("edge.cli").main
+    assert script.load() is importlib.import_module("edge.__main__").main
 
 
 @pytest.mark.parametrize(

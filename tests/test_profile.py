@@ -202,6 +202,7 @@ def test_an_unknown_profile_is_refused_and_the_shipped_ones_are_named(name):
         (('name = "mine"', ""), ["name: this key is needed"]),
         (('name = "mine"', "name = 3"), ["name: Expected `str`, got `int`"]),
         (("threads = 2", 'threads = "two"'), ["threads: Expected `int", "got `str`"]),
+        (("threads = 2", 'jpeg = "gpu"'), ["jpeg: Invalid enum value"]),
         (("threads = 2", "threads = 0"), ["threads: Expected `int` >= 1"]),
         (("threads = 2", "threads = 257"), ["threads: Expected `int` <= 256"]),
         (('"letterbox"', '"stretch"'), ["fit: Invalid enum value 'stretch'"]),
@@ -276,7 +277,7 @@ def toml(value):
     return str(value).lower()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     tables=st.dictionaries(KEYS, VALUES, max_size=6),
     interpreters=st.lists(

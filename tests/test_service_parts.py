@@ -202,16 +202,27 @@ def test_signals_are_heard_and_afterwards_do_what_they_did_before():
     assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_what_is_asked_while_it_is_looked_at_is_heard_the_next_time():
-    class Late(Event):
-        def is_set(self):
-            before = super().is_set()
-            self.set()
-            return before
+def test_each_camera_is_told_once_that_settings_are_to_be_read_again():
+    asked = Asked()
+    assert not asked.reloads()
+    asked.take(signal.SIGHUP)
+    asked.take(signal.SIGHUP)
+    assert asked.reloads() and asked.reloads(1)
+    assert not asked.reloads() and not asked.reloads(1)
+    asked.take(signal.SIGHUP)
+    assert asked.reloads(1) and not asked.reloads(1) and asked.reloads()
+
+
+def test_what_is_asked_for_while_somebody_looks_is_told_the_next_time():
+    class Late(dict):
+        def get(self, who, default):
+            if who not in self:
+                asked.take(signal.SIGHUP)
+            return super().get(who, default)
 
     asked = Asked()
-    asked._reload = Late()
-    assert not asked.reloads() and asked.reloads()
+    asked._heard = Late()
+    assert [asked.reloads(), asked.reloads(), asked.reloads()] == [False, True, False]
 
 
 def test_who_comes_after_the_end_was_asked_for_is_told_at_once():

@@ -10,10 +10,10 @@ import shots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge import annotate as words
 from edge import settings as asked
 from edge.errors import CameraError
 from edge.picture import jpeg, picture, shown
-from edge.sinks import annotate as words
 from edge.sinks.album import BLOCK, Album
 from edge.sinks.ring import Ring
 from edge.sinks.snapshots import MOST_TAKEN, MOST_WAITING, Pictures

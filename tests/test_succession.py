@@ -15,6 +15,7 @@ from edge.preprocess import Preprocessor, frame_of
 from edge.recovery import STEADY_S, Ladder
 from edge.succession import LOSSES, RETURN_MOST_S, Succession
 from edge.tasks.classify import Classify
+from edge.turns import Shares
 
 GUARD_S = 15.0
 FRAME = frame_of(np.full((48, 64, 3), 90, np.uint8), 0)
@@ -650,3 +651,33 @@ def test_no_frame_is_lost_or_answered_twice_and_each_result_tells_who_and_why(li
         assert result.answer[0].index == place and result.model == f"model of {result.backend}"
         assert [why.partition(":")[0] for why in result.instead_of] == list(KINDS[:place])
     assert not any(any(device.running) for device in devices)
+
+
+# --- given up by who waits, and gone on with by the next
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["is awaited", "is there by then"])
+def test_one_that_is_stopped_while_another_interpreter_is_opened_in_its_turn_leaves_that_to_the_next(there):
+    """It does not wait for the end of that, and the next one's turn goes on with it: opened once, and told as lost."""
+    comes, shares = threading.Event(), Shares()
+    npu = Device("npu", LOST, DeviceError("it is gone"))
+    cpu = Device("cpu", lambda: comes.wait(GUARD_S) and SURELY)
+    order = [Opener(each.kind, each.open) for each in (npu, cpu)]
+    one, other = (
+        shares.turn("model", Ladder(), lambda told: Succession(order, ladder=told, most_s=0.01)) for _ in range(2)
+    )
+    one.answer(FRAME, one.prepare(FRAME))
+    one.waiting = lambda: cpu.opened and one.stop()
+    with pytest.raises(InferenceError, match="stopped while it waited"):
+        one.answer(FRAME, one.prepare(FRAME))
+    assert not comes.is_set()
+    one.close()
+    other.waiting = comes.set
+    if there:
+        comes.set()
+        other._shared.succession._openings.await_one([1], GUARD_S, lambda: None)
+    result = other.answer(FRAME, other.prepare(FRAME))
+    assert result.backend == "cpu" and "cable pulled" in result.instead_of[0] and cpu.opened == 1
+    assert other.answer(FRAME, other.prepare(FRAME)).backend == "cpu"
+    other.close()
+    assert cpu.running == [False]

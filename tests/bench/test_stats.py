@@ -203,3 +203,12 @@ def test_a_trend_is_told_from_chance():
     assert chance < 1e-6
     rise, chance = stats.trend(np.random.default_rng(5).normal(10, 1, 20))
     assert chance > 0.05
+
+
+def test_a_ratio_of_rounds_does_not_care_how_fast_the_machine_was_in_each():
+    chance = np.random.default_rng(1)
+    before = chance.uniform(50, 300, 40)
+    found = stats.of_rounds(before, 0.97 * before * chance.normal(1, 0.003, 40))
+    assert found.low < 0.97 < found.high and found.ratio == pytest.approx(0.97, abs=0.003)
+    assert found.high - found.low < 0.02
+    assert str(stats.of_rounds([2.0, 4.0], [1.0, 2.0])) == "0.500 (0.500 to 0.500), 2 rounds"

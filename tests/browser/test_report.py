@@ -1,16 +1,13 @@
 """The report's page in a real browser: light and dark, on a phone and on a desk."""
 
 import math
-import shutil
 
+import browsers
 import made
 import pytest
 from edge.benchmarks.record import Frames, Settings
 from edge.benchmarks.report import html
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 VIEWS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
 
 LONG = "a_model_with_a_very_long_name_" * 8
@@ -77,12 +74,8 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsers.chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]} {view[1]}")

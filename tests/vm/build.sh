@@ -38,7 +38,8 @@ drivers() {
   (cd "$debs" && "${apt[@]}" download "linux-source-$kernel" v4l2loopback-dkms)
   dpkg-deb --fsys-tarfile "$debs"/v4l2loopback-dkms_*.deb | tar -xC "$1" --strip-components=4 --wildcards './usr/src/*'
   dpkg-deb --fsys-tarfile "$debs/linux-source-$kernel"_*.deb | tar -xO "$archive" | xz -dc -T2 |
-    tar -xC "$1" --strip-components=3 "$tree/hwmon/ina2xx.c" "$tree/hwmon/ina3221.c" "$tree/media/test-drivers/vimc"
+    tar -xC "$1" --strip-components=3 "$tree/hwmon/ina2xx.c" "$tree/hwmon/ina3221.c" \
+      "$tree/media/"{v4l2-core/v4l2-mem2mem.c,test-drivers/vicodec,test-drivers/vimc}
 }
 
 # Runs a command in the tree $1, without anything of this machine's.
@@ -60,12 +61,14 @@ compile() {
   mknod -m 666 "$tree/dev/null" c 1 3
   ln -s mawk "$tree/usr/bin/awk"
   drivers "$tree/src"
-  echo 'obj-m := ina2xx.o ina3221.o test-drivers/vimc/ v4l2loopback.o' >"$tree/src/Kbuild"
-  inside "$tree" make -j2 -C "/usr/lib/modules/$version/build" M=/src CONFIG_VIDEO_VIMC=m modules
+  echo obj-m := ina2xx.o ina3221.o v4l2loopback.o v4l2-core/v4l2-mem2mem.o test-drivers/{vicodec,vimc}/ \
+    >"$tree/src/Kbuild"
+  inside "$tree" make -j2 -C "/usr/lib/modules/$version/build" M=/src CONFIG_VIDEO_VICODEC=m \
+    CONFIG_VIDEO_VIMC=m modules
   inside "$tree" depmod "$version"
   with_needs "$tree" "$version" "${modules[@]}" | xargs -I{} cp "$tree{}" "$out"
   xz -d "$out"/*.xz
-  cp "$tree"/src/{*.ko,*/*/*.ko} "$tree/usr/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$out"
+  cp "$tree"/src/{*.ko,*/*.ko,*/*/*.ko} "$tree/usr/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$out"
   inside "$tree" depmod -b /out "$version"
   cp "$standin" "$tree/src"
   inside "$tree" gcc -O1 -shared -fPIC -o /out/libstandin.so /src/standin.c

@@ -10,6 +10,8 @@ import re
 import shutil
 import signal
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from machine import EDGE, FREEZE, edge, files, journal, pid, property_of, restarts, run, runs, service, shown, until
@@ -135,6 +137,44 @@ def test_a_password_reaches_the_service_and_nobody_else():
     assert SECRET.encode() not in given
     passed = Path("/run/credentials/edge@front-door.service/mqtt-password")
     assert passed.read_text() == SECRET and path.stat().st_uid == 0
+
+
+def test_a_folder_in_place_of_a_password_has_one_for_each_of_several_cameras():
+    folder = SETTINGS / "front-door.source-password"
+    folder.mkdir(mode=0o700)
+    (folder / "yard").write_text(SECRET)
+    (folder / "yard").chmod(0o600)
+    run("systemctl", "restart", "edge@front-door")
+    runs("front-door")
+    passed = Path("/run/credentials/edge@front-door.service")
+    assert (passed / "source-password_yard").read_text() == SECRET
+    (folder / "yard").unlink()
+    folder.rmdir()
+
+
+def test_a_token_lets_in_whoever_has_it_and_what_is_kept_of_it_reaches_the_service_alone():
+    number = pid("front-door")
+    token = re.search(r"^[\w-]{32}$", service("token", "front-door"), re.MULTILINE)[0]
+    until(lambda: pid("front-door") not in (0, number), 30)
+    runs("front-door")
+    kept = SETTINGS / "front-door.web-token"
+    assert (kept.stat().st_mode & 0o777, kept.stat().st_uid) == (0o600, 0) and token not in kept.read_text()
+    passed = Path("/run/credentials/edge@front-door.service/web-token")
+    assert passed.read_text() == kept.read_text()
+    until(lambda: asked("/healthz") == 200, 30)
+    assert asked("/health") == 401 and asked("/health", "wrong") == 401 and asked("/health", token) == 200
+
+
+def asked(path, token=None):
+    """The status of what the page answers; None: nothing."""
+    given = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urlopen(Request(f"http://127.0.0.1:8080{path}", headers=given), timeout=10) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return None
 
 
 def test_what_is_killed_is_begun_again():
