@@ -15,10 +15,10 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 import edge
+from edge import annotate
 from edge.events.rules import Watch
 from edge.picture import jpeg, picture
 from edge.settings import Rules
-from edge.sinks import annotate
 from edge.sinks.terminal import render
 
 FOLDER = Path(__file__).parent
